@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * clock.c
+ *	  The one place where the monotonic clock is read.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "clock.h"
+
+/*
+ * Now, unmoved by changes of the wall clock.  Comparable between processes of
+ * one machine until it reboots.  Does not throw.
+ */
+OctTime
+oct_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (OctTime) {(int64) ts.tv_sec * 1000000 + ts.tv_nsec / 1000};
+}

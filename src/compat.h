@@ -1,0 +1,80 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  What differs between PostgreSQL 15 and 18, as functions, so that no
+ *	  logic elsewhere asks for a version.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef COMPAT_H
+#define COMPAT_H
+
+#include "commands/explain.h"
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+#include "optimizer/pathnode.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#if PG_VERSION_NUM >= 180000
+#include "storage/waiteventset.h"
+#endif
+#include "utils/wait_event.h"
+
+/* The number by which other processes find this one's PGPROC. */
+static inline int
+oct_my_proc_number(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProcNumber;
+#else
+	return MyProc->pgprocno;
+#endif
+}
+
+/* A wait event of ours: named in 17 and later, "Extension" before. */
+static inline uint32
+oct_wait_event(const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+	return WaitEventExtensionNew(name);
+#else
+	(void) name;
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+/* A wait event set that lives as long as its process. */
+static inline WaitEventSet *
+oct_create_wait_event_set(int nevents)
+{
+#if PG_VERSION_NUM >= 170000
+	return CreateWaitEventSet(NULL, nevents);
+#else
+	return CreateWaitEventSet(TopMemoryContext, nevents);
+#endif
+}
+
+/* A path for a base relation that is read without any help by a join. */
+static inline ForeignPath *
+oct_create_foreignscan_path(PlannerInfo *root, RelOptInfo *baserel,
+							double rows, Cost startup_cost, Cost total_cost,
+							Relids required_outer, List *fdw_private)
+{
+#if PG_VERSION_NUM >= 180000
+	return create_foreignscan_path(root, baserel, NULL, rows, 0,
+								   startup_cost, total_cost, NIL,
+								   required_outer, NULL, NIL, fdw_private);
+#elif PG_VERSION_NUM >= 170000
+	return create_foreignscan_path(root, baserel, NULL, rows,
+								   startup_cost, total_cost, NIL,
+								   required_outer, NULL, NIL, fdw_private);
+#else
+	return create_foreignscan_path(root, baserel, NULL, rows,
+								   startup_cost, total_cost, NIL,
+								   required_outer, NULL, fdw_private);
+#endif
+}
+
+#endif							/* COMPAT_H */

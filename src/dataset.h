@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * dataset.h
+ *	  What a foreign table shows: the dataset "nodes", its columns, and how a
+ *	  table's columns are bound to them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DATASET_H
+#define DATASET_H
+
+#include "octypes.h"
+
+#include "executor/tuptable.h"
+#include "utils/rel.h"
+
+#include "regxact.h"
+
+typedef enum OctColumn
+{
+	OCT_COLUMN_NODE_NAME,
+	OCT_COLUMN_NODE_PORT,
+	OCT_COLUMN_HEALTH_STATUS,
+	OCT_COLUMN_COUNT
+} OctColumn;
+
+/* A foreign table bound to its dataset. */
+typedef struct OctBinding
+{
+	Oid			serverid;		/* the group whose nodes it shows */
+	AttrNumber	attnos[OCT_COLUMN_COUNT];	/* 0: the table lacks the column */
+} OctBinding;
+
+extern OctBinding *oct_dataset_bind(Relation rel);
+extern OctBinding *oct_dataset_bind_oid(Oid relid);
+extern bool oct_dataset_exists(const char *name);
+extern const char *oct_dataset_names(void);
+
+extern void oct_dataset_store_row(const OctBinding *binding, const OctRow *row,
+								  TupleTableSlot *slot);
+
+#endif							/* DATASET_H */

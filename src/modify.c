@@ -1,0 +1,389 @@
+/*-------------------------------------------------------------------------
+ *
+ * modify.c
+ *	  INSERT, COPY, UPDATE, DELETE and TRUNCATE of foreign tables.
+ *
+ * Rows become changes of the current transaction (see regxact.c).  The rows to
+ * update or delete are told by their ctid, which scan.c makes of a row's
+ * rowid; the writer lock, taken before the first row is read, keeps it valid.
+ *
+ * There is no batch interface: it spares round trips, and here are none.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "foreign/foreign.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/appendinfo.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "dataset.h"
+#include "modify.h"
+#include "printable.h"
+
+#define OCT_ROWID_COLUMN	"ctid"
+
+/* The state of a modification, in ResultRelInfo.ri_FdwState. */
+typedef struct OctModify
+{
+	OctBinding *binding;
+	CommandId	cid;			/* of the changes made */
+	bool		skip_conflicts; /* ON CONFLICT DO NOTHING */
+	AttrNumber	rowid_attno;	/* in the subplan, for UPDATE and DELETE */
+} OctModify;
+
+
+/* ---------- what is given, checked ---------- */
+
+static void
+check_writable(Relation rel, const OctBinding *binding)
+{
+	if (binding->attnos[OCT_COLUMN_NODE_NAME] == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot change foreign table \"%s\"",
+						RelationGetRelationName(rel)),
+				 errdetail("It has no column for \"node_name\".")));
+}
+
+static void
+report_null(Relation rel, AttrNumber attno)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NOT_NULL_VIOLATION),
+			 errmsg("null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+					NameStr(TupleDescAttr(RelationGetDescr(rel), attno - 1)->attname),
+					RelationGetRelationName(rel)),
+			 errtablecol(rel, attno)));
+}
+
+/* Names must be safe to be shown, logged and handed to libpq. */
+static void
+check_name(const char *name, size_t len)
+{
+	if (len == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("node name must not be empty"),
+				 errhint("Give an IP address, a host name, or the directory of a Unix-domain socket.")));
+	if (len >= OCT_NAME_SIZE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("node name is too long"),
+				 errdetail("It has %zu bytes, at most %d are allowed.",
+						   len, OCT_NAME_SIZE - 1)));
+	if (!oct_is_printable_ascii(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("node name contains a character that is not printable ASCII"),
+				 errhint("Give an internationalized host name in its ASCII form, beginning with \"xn--\".")));
+}
+
+static void
+check_port(int32 port)
+{
+	if (port < OCT_PORT_MIN || port > OCT_PORT_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("node port %d is out of range", port),
+				 errdetail("Ports are in the range %d to %d.",
+						   OCT_PORT_MIN, OCT_PORT_MAX)));
+}
+
+/*
+ * Reads the node that a tuple describes.  A table without node_port leaves
+ * spec->port as it is.
+ */
+static void
+read_spec(ResultRelInfo *rri, EState *estate, TupleTableSlot *slot,
+		  OctNodeSpec *spec)
+{
+	OctModify  *modify = (OctModify *) rri->ri_FdwState;
+	Relation	rel = rri->ri_RelationDesc;
+	AttrNumber	name_attno = modify->binding->attnos[OCT_COLUMN_NODE_NAME];
+	AttrNumber	port_attno = modify->binding->attnos[OCT_COLUMN_NODE_PORT];
+	Datum		value;
+	char	   *name;
+	size_t		len;
+	bool		isnull;
+
+	/* core leaves the constraints of foreign tables to us */
+	if (RelationGetDescr(rel)->constr != NULL)
+		ExecConstraints(rri, slot, estate);
+
+	value = slot_getattr(slot, name_attno, &isnull);
+	if (isnull)
+		report_null(rel, name_attno);
+	name = TextDatumGetCString(value);
+	len = strlen(name);
+	check_name(name, len);
+	memset(spec->name, 0, OCT_NAME_SIZE);
+	memcpy(spec->name, name, len);
+
+	if (port_attno != 0)
+	{
+		value = slot_getattr(slot, port_attno, &isnull);
+		if (isnull)
+			report_null(rel, port_attno);
+		spec->port = DatumGetInt32(value);
+		check_port(spec->port);
+	}
+}
+
+static void
+report_duplicate(Relation rel, const OctNodeSpec *spec)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNIQUE_VIOLATION),
+			 errmsg("node \"%s\":%d already exists", spec->name, spec->port),
+			 errtable(rel)));
+}
+
+
+/* ---------- planning ---------- */
+
+static void
+octopusAddForeignUpdateTargets(PlannerInfo *root, Index rtindex,
+							   RangeTblEntry *target_rte,
+							   Relation target_relation)
+{
+	Var		   *var = makeVar(rtindex, SelfItemPointerAttributeNumber,
+							  TIDOID, -1, InvalidOid, 0);
+
+	add_row_identity_var(root, var, rtindex, OCT_ROWID_COLUMN);
+}
+
+/* All tables; the few that are read-only say so more clearly themselves. */
+static int
+octopusIsForeignRelUpdatable(Relation rel)
+{
+	return (1 << CMD_INSERT) | (1 << CMD_UPDATE) | (1 << CMD_DELETE);
+}
+
+
+/* ---------- begin ---------- */
+
+/* Every change begins here: binds the table and locks the group. */
+static OctModify *
+begin_modify(Relation rel, CommandId cid)
+{
+	OctModify  *modify = palloc0(sizeof(OctModify));
+
+	modify->binding = oct_dataset_bind(rel);
+	modify->cid = cid;
+	check_writable(rel, modify->binding);
+	oct_regxact_lock_group(modify->binding->serverid);
+	return modify;
+}
+
+/* What the prober observes cannot be set; core has such words for generated columns. */
+static void
+check_updated_columns(ResultRelInfo *rri, EState *estate,
+					  const OctBinding *binding)
+{
+	AttrNumber	attno = binding->attnos[OCT_COLUMN_HEALTH_STATUS];
+	const char *name;
+
+	if (attno == 0 ||
+		!bms_is_member(attno - FirstLowInvalidHeapAttributeNumber,
+					   ExecGetUpdatedCols(rri, estate)))
+		return;
+	name = NameStr(TupleDescAttr(RelationGetDescr(rri->ri_RelationDesc),
+								 attno - 1)->attname);
+	ereport(ERROR,
+			(errcode(ERRCODE_GENERATED_ALWAYS),
+			 errmsg("column \"%s\" cannot be updated", name),
+			 errdetail("Column \"%s\" shows what the prober observes.", name)));
+}
+
+static void
+octopusBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rri,
+						  List *fdw_private, int subplan_index, int eflags)
+{
+	EState	   *estate = mtstate->ps.state;
+	ModifyTable *plan = (ModifyTable *) mtstate->ps.plan;
+	OctModify  *modify;
+
+	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
+		return;
+
+	modify = begin_modify(rri->ri_RelationDesc, estate->es_output_cid);
+	modify->skip_conflicts = plan->onConflictAction == ONCONFLICT_NOTHING;
+	if (mtstate->operation == CMD_UPDATE)
+		check_updated_columns(rri, estate, modify->binding);
+	if (mtstate->operation != CMD_INSERT)
+	{
+		modify->rowid_attno =
+			ExecFindJunkAttributeInTlist(outerPlanState(mtstate)->plan->targetlist,
+										 OCT_ROWID_COLUMN);
+		if (!AttributeNumberIsValid(modify->rowid_attno))
+			elog(ERROR, "could not find junk column \"%s\"", OCT_ROWID_COLUMN);
+	}
+	rri->ri_FdwState = modify;
+}
+
+/* COPY, which runs without a plan, and rows routed to a partition. */
+static void
+octopusBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rri)
+{
+	ModifyTable *plan = (ModifyTable *) mtstate->ps.plan;
+	OctModify  *modify;
+
+	/* rows moved here by the UPDATE of a partitioned table: begun already */
+	if (rri->ri_FdwState != NULL)
+		return;
+
+	modify = begin_modify(rri->ri_RelationDesc,
+						  plan == NULL ? GetCurrentCommandId(true) :
+						  mtstate->ps.state->es_output_cid);
+	modify->skip_conflicts = plan != NULL &&
+		plan->onConflictAction == ONCONFLICT_NOTHING;
+	rri->ri_FdwState = modify;
+}
+
+
+/* ---------- rows ---------- */
+
+/* Makes the tuple returned what was registered. */
+static void
+store_new_row(const OctModify *modify, EState *estate,
+			  const OctNodeSpec *spec, TupleTableSlot *slot)
+{
+	MemoryContext caller_cxt;
+	OctRow		row;
+
+	row.health = OCT_UNKNOWN;
+	row.spec = *spec;
+	caller_cxt = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
+	oct_dataset_store_row(modify->binding, &row, slot);
+	MemoryContextSwitchTo(caller_cxt);
+}
+
+static TupleTableSlot *
+octopusExecForeignInsert(EState *estate, ResultRelInfo *rri,
+						 TupleTableSlot *slot, TupleTableSlot *planSlot)
+{
+	OctModify  *modify = (OctModify *) rri->ri_FdwState;
+	OctNodeSpec spec;
+
+	spec.port = OCT_PORT_DEFAULT;
+	read_spec(rri, estate, slot, &spec);
+	if (!oct_regxact_add(modify->binding->serverid, &spec, modify->cid))
+	{
+		if (modify->skip_conflicts)
+			return NULL;
+		report_duplicate(rri->ri_RelationDesc, &spec);
+	}
+	store_new_row(modify, estate, &spec, slot);
+	return slot;
+}
+
+/* The row that the subplan's junk column tells. */
+static void
+read_old_row(const OctModify *modify, TupleTableSlot *planSlot, OctRow *row)
+{
+	bool		isnull;
+	Datum		tid = ExecGetJunkAttribute(planSlot, modify->rowid_attno, &isnull);
+	uint32		rowid;
+
+	if (isnull)
+		elog(ERROR, "%s is NULL", OCT_ROWID_COLUMN);
+	rowid = ItemPointerGetBlockNumber((ItemPointer) DatumGetPointer(tid));
+	if (!oct_regxact_read_row(modify->binding->serverid, rowid, row))
+		elog(ERROR, "row %u does not exist", rowid);
+}
+
+static TupleTableSlot *
+octopusExecForeignUpdate(EState *estate, ResultRelInfo *rri,
+						 TupleTableSlot *slot, TupleTableSlot *planSlot)
+{
+	OctModify  *modify = (OctModify *) rri->ri_FdwState;
+	Oid			serverid = modify->binding->serverid;
+	OctRow		old;
+	OctNodeSpec spec;
+
+	read_old_row(modify, planSlot, &old);
+	spec.port = old.spec.port;
+	read_spec(rri, estate, slot, &spec);
+
+	if (spec.port == old.spec.port && strcmp(spec.name, old.spec.name) == 0)
+		return slot;
+
+	/* another name or port is another node; NULL: updated once already */
+	if (!oct_regxact_remove(serverid, &old.spec, modify->cid))
+		return NULL;
+	if (!oct_regxact_add(serverid, &spec, modify->cid))
+		report_duplicate(rri->ri_RelationDesc, &spec);
+	store_new_row(modify, estate, &spec, slot);
+	return slot;
+}
+
+static TupleTableSlot *
+octopusExecForeignDelete(EState *estate, ResultRelInfo *rri,
+						 TupleTableSlot *slot, TupleTableSlot *planSlot)
+{
+	OctModify  *modify = (OctModify *) rri->ri_FdwState;
+	MemoryContext caller_cxt;
+	OctRow		old;
+
+	read_old_row(modify, planSlot, &old);
+	if (!oct_regxact_remove(modify->binding->serverid, &old.spec, modify->cid))
+		return NULL;
+
+	caller_cxt = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
+	oct_dataset_store_row(modify->binding, &old, slot);
+	MemoryContextSwitchTo(caller_cxt);
+	return slot;
+}
+
+static void
+octopusExecForeignTruncate(List *rels, DropBehavior behavior,
+						   bool restart_seqs)
+{
+	ListCell   *lc;
+
+	foreach(lc, rels)
+	{
+		OctModify  *modify = begin_modify((Relation) lfirst(lc),
+										  GetCurrentCommandId(true));
+		Oid			serverid = modify->binding->serverid;
+		int			nrows;
+		OctRow	   *rows = oct_regxact_read_group(serverid, modify->cid, &nrows);
+
+		for (int i = 0; i < nrows; i++)
+			(void) oct_regxact_remove(serverid, &rows[i].spec, modify->cid);
+		pfree(rows);
+	}
+}
+
+static void
+octopusExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *rri,
+							List *fdw_private, int subplan_index,
+							ExplainState *es)
+{
+	ForeignTable *table = GetForeignTable(RelationGetRelid(rri->ri_RelationDesc));
+
+	ExplainPropertyText("Node Group",
+						GetForeignServer(table->serverid)->servername, es);
+}
+
+void
+oct_modify_set_callbacks(FdwRoutine *routine)
+{
+	routine->AddForeignUpdateTargets = octopusAddForeignUpdateTargets;
+	routine->IsForeignRelUpdatable = octopusIsForeignRelUpdatable;
+	routine->BeginForeignModify = octopusBeginForeignModify;
+	routine->BeginForeignInsert = octopusBeginForeignInsert;
+	routine->ExecForeignInsert = octopusExecForeignInsert;
+	routine->ExecForeignUpdate = octopusExecForeignUpdate;
+	routine->ExecForeignDelete = octopusExecForeignDelete;
+	routine->ExecForeignTruncate = octopusExecForeignTruncate;
+	routine->ExplainForeignModify = octopusExplainForeignModify;
+}

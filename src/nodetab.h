@@ -1,0 +1,122 @@
+/*-------------------------------------------------------------------------
+ *
+ * nodetab.h
+ *	  The table of nodes in shared memory.
+ *
+ * Three parties meet here:
+ *
+ * - writers, that is, committing backends: reserve room while an error is
+ *	 still possible, then apply a list of changes, which cannot fail;
+ * - the prober: learns what changed, publishes the status of each node;
+ * - readers: copy what they want out.  Nobody holds anything of the table when
+ *	 a call returns.
+ *
+ * See nodetab.c for the locking rules.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NODETAB_H
+#define NODETAB_H
+
+#include "octypes.h"
+
+#include "datatype/timestamp.h"
+
+/* Settings, defined in option.c; both need a restart. */
+extern PGDLLIMPORT int oct_max_nodes;
+extern PGDLLIMPORT int oct_max_groups;
+
+/*
+ * What the prober knows of a node.  generation says which registration it was
+ * measured for.
+ */
+typedef struct OctNodeStatus
+{
+	uint32		generation;		/* 0: of none yet */
+	OctHealth	health;
+	uint32		failures;		/* consecutive */
+	uint32		successes;		/* consecutive */
+	OctOutcome	outcome;		/* of the last try that was evidence */
+	int64		check_time_us;	/* how long it took */
+	TimestampTz last_check_time;	/* when it ended */
+	TimestampTz last_success_time;	/* 0 if there was none */
+	TimestampTz last_failure_time;	/* 0 if there was none */
+	TimestampTz status_change_time; /* of the last change of health, 0 none */
+} OctNodeStatus;
+
+/* One row as readers see it. */
+typedef struct OctNodeView
+{
+	int32		slot;			/* -1 if it is in no slot (yet) */
+	OctHealth	health;
+	OctNodeSpec spec;
+} OctNodeView;
+
+/* A change to a group, to be applied at commit. */
+typedef enum OctChangeKind
+{
+	OCT_CHANGE_REMOVE,
+	OCT_CHANGE_ADD
+} OctChangeKind;
+
+typedef struct OctChange
+{
+	OctChangeKind kind;
+	OctGroupKey group;
+	OctNodeSpec spec;
+} OctChange;
+
+/* Whether room for a list of changes could be reserved. */
+typedef enum OctRoom
+{
+	OCT_ROOM_RESERVED,
+	OCT_ROOM_NODES_FULL,
+	OCT_ROOM_GROUPS_FULL
+} OctRoom;
+
+/* What became of one slot, told to the prober. */
+typedef struct OctSlotChange
+{
+	int32		slot;
+	uint32		generation;		/* 0: the slot is free */
+	OctNodeSpec spec;
+} OctSlotChange;
+
+/* Where the prober stands in the sequence of changes. */
+typedef struct OctChangeCursor
+{
+	uint64		seen;			/* changes seen so far */
+	int32		next_slot;		/* of a full pass under way, or -1 */
+} OctChangeCursor;
+
+/* set-up */
+extern Size oct_nodetab_size(void);
+extern void oct_nodetab_request(void);
+extern void oct_nodetab_startup(void);
+extern bool oct_nodetab_is_up(void);
+extern int	oct_nodetab_nslots(void);
+
+/* readers */
+extern int	oct_nodetab_count(OctGroupKey group);
+extern int	oct_nodetab_room(void);
+extern bool oct_nodetab_lookup(OctGroupKey group, const OctNodeSpec *spec,
+							   OctNodeView *view);
+extern bool oct_nodetab_read_slot(OctGroupKey group, int32 slot,
+								  OctNodeView *view);
+extern OctNodeView *oct_nodetab_read_group(OctGroupKey group, int *nviews);
+
+/* writers */
+extern OctRoom oct_nodetab_reserve(const OctChange *changes, int nchanges);
+extern void oct_nodetab_apply(const OctChange *changes, int nchanges);
+extern void oct_nodetab_release(void);
+
+/* the prober */
+extern void oct_nodetab_attach_prober(void);
+extern void oct_nodetab_rewind(OctChangeCursor *cursor);
+extern bool oct_nodetab_has_changes(const OctChangeCursor *cursor);
+extern int	oct_nodetab_next_changes(OctChangeCursor *cursor,
+									 OctSlotChange *changes, int max_changes);
+extern void oct_nodetab_get_status(int32 slot, OctNodeStatus *status);
+extern void oct_nodetab_publish(int32 slot, const OctNodeStatus *status);
+
+#endif							/* NODETAB_H */

@@ -1,0 +1,145 @@
+/*-------------------------------------------------------------------------
+ *
+ * octypes.h
+ *	  The vocabulary of octopus_fdw: time, identity of nodes, what a probe
+ *	  came to, and the limits that size shared memory.
+ *
+ * Floor 0: this header is included both in the server and, with FRONTEND
+ * defined, in the unit tests, so it takes from PostgreSQL only what c.h has.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OCTYPES_H
+#define OCTYPES_H
+
+#ifdef FRONTEND
+#include "postgres_fe.h"
+#else
+#include "postgres.h"
+#endif
+
+/*
+ * An instant on the monotonic clock.  It is a struct so that the compiler
+ * refuses to mix it with milliseconds, wall-clock time or durations.
+ */
+typedef struct OctTime
+{
+	int64		us;				/* microseconds since some fixed instant */
+} OctTime;
+
+#define OCT_US_PER_MS	INT64CONST(1000)
+
+/* later than every instant */
+#define OCT_TIME_NEVER	((OctTime) {PG_INT64_MAX})
+
+static inline OctTime
+oct_time_add_us(OctTime t, int64 us)
+{
+	return (OctTime) {t.us + us};
+}
+
+static inline OctTime
+oct_time_add_ms(OctTime t, int64 ms)
+{
+	return (OctTime) {t.us + ms * OCT_US_PER_MS};
+}
+
+/* "a" minus "b" in microseconds */
+static inline int64
+oct_time_diff_us(OctTime a, OctTime b)
+{
+	return a.us - b.us;
+}
+
+static inline bool
+oct_time_before(OctTime a, OctTime b)
+{
+	return a.us < b.us;
+}
+
+/* Limits, in bytes with the terminating zero. */
+#define OCT_NAME_SIZE		256 /* node name: 255 bytes of printable ASCII */
+#define OCT_MESSAGE_SIZE	256 /* cause of a verdict, as it came */
+#define OCT_SQLSTATE_SIZE	6
+
+#define OCT_PORT_MIN		1
+#define OCT_PORT_MAX		65535
+#define OCT_PORT_DEFAULT	5432
+
+/* The verdict about a node; the values are those users see. */
+typedef enum OctHealth
+{
+	OCT_UNKNOWN = -1,
+	OCT_UNHEALTHY = 0,
+	OCT_HEALTHY = 1
+} OctHealth;
+
+/*
+ * What a try came to.  oct_policy_reasons in policy.c has a row for each, in
+ * this order.
+ */
+typedef enum OctReason
+{
+	OCT_REASON_OK,
+	OCT_REASON_CONNECTION_REFUSED,
+	OCT_REASON_CONNECTION_RESET,
+	OCT_REASON_HOST_UNREACHABLE,
+	OCT_REASON_TIMEOUT,
+	OCT_REASON_NAME_RESOLUTION,
+	OCT_REASON_AUTH_FAILED,
+	OCT_REASON_STARTING_UP,
+	OCT_REASON_IN_RECOVERY,
+	OCT_REASON_NOT_ACCEPTING,
+	OCT_REASON_SHUTTING_DOWN,
+	OCT_REASON_TOO_MANY_CONNECTIONS,
+	OCT_REASON_PROTOCOL_ERROR,
+	OCT_REASON_VOIDED,
+	OCT_REASON_COUNT
+} OctReason;
+
+/* How far a try had come when its outcome was known. */
+typedef enum OctPhase
+{
+	OCT_PHASE_DNS,
+	OCT_PHASE_CONNECT,
+	OCT_PHASE_STARTUP,
+	OCT_PHASE_AUTH
+} OctPhase;
+
+/* What a server said of its part in replication. */
+typedef enum OctRole
+{
+	OCT_ROLE_UNKNOWN,
+	OCT_ROLE_PRIMARY,
+	OCT_ROLE_STANDBY
+} OctRole;
+
+/*
+ * The outcome of one try.  message holds bytes of others: bounded, but
+ * neither printable nor in any particular encoding.
+ */
+typedef struct OctOutcome
+{
+	OctReason	reason;
+	OctPhase	phase;
+	OctRole		role;
+	int32		server_version; /* as server_version_num, 0 unknown */
+	char		sqlstate[OCT_SQLSTATE_SIZE];	/* empty if there was none */
+	char		message[OCT_MESSAGE_SIZE];	/* empty if there was none */
+} OctOutcome;
+
+/* A group of nodes: the foreign server they were registered on. */
+typedef struct OctGroupKey
+{
+	Oid			dboid;
+	Oid			serverid;
+} OctGroupKey;
+
+/* A node as it was registered; within its group, all of it is its key. */
+typedef struct OctNodeSpec
+{
+	int32		port;
+	char		name[OCT_NAME_SIZE];
+} OctNodeSpec;
+
+#endif							/* OCTYPES_H */

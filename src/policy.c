@@ -1,0 +1,156 @@
+/*-------------------------------------------------------------------------
+ *
+ * policy.c
+ *	  Judging: the table of outcomes, rise and fall of a verdict.
+ *
+ * The question asked is the one of PQping: does a PostgreSQL server answer,
+ * and would it take work?  So a refused login is life, whatever the cause of
+ * the refusal, while a server that is starting up, shutting down or in
+ * recovery without hot standby answers, but takes nobody.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "octypes.h"
+
+#include "policy.h"
+
+typedef struct OctReasonInfo
+{
+	OctEvidence evidence;
+	const char *code;			/* for programs */
+	const char *sentence;		/* for people, without the full stop */
+} OctReasonInfo;
+
+static const OctReasonInfo oct_policy_reasons[] = {
+	[OCT_REASON_OK] =
+	{OCT_EVIDENCE_ALIVE, "ok", "The server answered"},
+	[OCT_REASON_CONNECTION_REFUSED] =
+	{OCT_EVIDENCE_DEAD, "connection_refused", "Nothing accepts connections there"},
+	[OCT_REASON_CONNECTION_RESET] =
+	{OCT_EVIDENCE_DEAD, "connection_reset", "The connection was closed before the server answered"},
+	[OCT_REASON_HOST_UNREACHABLE] =
+	{OCT_EVIDENCE_DEAD, "host_unreachable", "The address could not be reached"},
+	[OCT_REASON_TIMEOUT] =
+	{OCT_EVIDENCE_DEAD, "timeout", "The server did not answer in time"},
+	[OCT_REASON_NAME_RESOLUTION] =
+	{OCT_EVIDENCE_DEAD, "name_resolution", "The name has no known address"},
+	[OCT_REASON_AUTH_FAILED] =
+	{OCT_EVIDENCE_ALIVE, "auth_failed", "The server answered, but refused the login"},
+	[OCT_REASON_STARTING_UP] =
+	{OCT_EVIDENCE_DEAD, "starting_up", "The server is starting up"},
+	[OCT_REASON_IN_RECOVERY] =
+	{OCT_EVIDENCE_DEAD, "in_recovery", "The server is in recovery and takes no connections"},
+	[OCT_REASON_NOT_ACCEPTING] =
+	{OCT_EVIDENCE_DEAD, "not_accepting", "The server does not take connections now"},
+	[OCT_REASON_SHUTTING_DOWN] =
+	{OCT_EVIDENCE_DEAD, "shutting_down", "The server is shutting down"},
+	[OCT_REASON_TOO_MANY_CONNECTIONS] =
+	{OCT_EVIDENCE_ALIVE, "too_many_connections", "The server answered, but has no connection left"},
+	[OCT_REASON_PROTOCOL_ERROR] =
+	{OCT_EVIDENCE_DEAD, "protocol_error", "What answered does not speak the protocol of PostgreSQL"},
+	[OCT_REASON_VOIDED] =
+	{OCT_EVIDENCE_NONE, "voided", "The probe could not be carried out here"},
+};
+
+StaticAssertDecl(lengthof(oct_policy_reasons) == OCT_REASON_COUNT,
+				 "every OctReason needs its row");
+
+OctEvidence
+oct_policy_evidence(OctReason reason)
+{
+	return oct_policy_reasons[reason].evidence;
+}
+
+/* Static text. */
+const char *
+oct_policy_reason_code(OctReason reason)
+{
+	return oct_policy_reasons[reason].code;
+}
+
+/* Static text: a sentence without its full stop. */
+const char *
+oct_policy_reason_sentence(OctReason reason)
+{
+	return oct_policy_reasons[reason].sentence;
+}
+
+/*
+ * What an ErrorResponse at login means.
+ *
+ * 57P03 stands for several states that only the text tells apart (see
+ * ProcessStartupPacket and canAcceptConnections in core); a translated text
+ * leaves us with "not accepting", which is judged alike.
+ */
+OctReason
+oct_policy_reason_of_error(const char *sqlstate, const char *message)
+{
+	static const struct
+	{
+		const char *text;
+		OctReason	reason;
+	}			states[] = {
+		{"starting up", OCT_REASON_STARTING_UP},
+		{"shutting down", OCT_REASON_SHUTTING_DOWN},
+		{"in recovery", OCT_REASON_IN_RECOVERY},
+		{"not accepting connections", OCT_REASON_IN_RECOVERY},
+		{"not yet accepting connections", OCT_REASON_STARTING_UP},
+	};
+
+	if (strcmp(sqlstate, "53300") == 0)
+		return OCT_REASON_TOO_MANY_CONNECTIONS;
+	if (strcmp(sqlstate, "57P01") == 0 || strcmp(sqlstate, "57P02") == 0)
+		return OCT_REASON_SHUTTING_DOWN;
+	if (strcmp(sqlstate, "57P03") != 0)
+		return OCT_REASON_AUTH_FAILED;
+
+	for (int i = 0; i < lengthof(states); i++)
+	{
+		if (strstr(message, states[i].text) != NULL)
+			return states[i].reason;
+	}
+	return OCT_REASON_NOT_ACCEPTING;
+}
+
+/*
+ * Rise and fall: one success makes a node healthy, 1 + max_retries failures in
+ * a row make it unhealthy, and what is no evidence changes nothing.
+ *
+ * Returns whether the health changed.
+ */
+bool
+oct_policy_judge(OctVerdict *verdict, OctEvidence evidence,
+				 const OctPolicy *policy)
+{
+	OctHealth	before = verdict->health;
+
+	switch (evidence)
+	{
+		case OCT_EVIDENCE_NONE:
+			break;
+
+		case OCT_EVIDENCE_ALIVE:
+			verdict->failures = 0;
+			if (verdict->successes < PG_UINT32_MAX)
+				verdict->successes++;
+			verdict->health = OCT_HEALTHY;
+			break;
+
+		case OCT_EVIDENCE_DEAD:
+			verdict->successes = 0;
+			if (verdict->failures < PG_UINT32_MAX)
+				verdict->failures++;
+			if (verdict->failures > (uint32) policy->max_retries)
+				verdict->health = OCT_UNHEALTHY;
+			break;
+	}
+
+	return verdict->health != before;
+}
+
+/* Has a try failed, without the verdict having followed yet? */
+bool
+oct_policy_in_doubt(const OctVerdict *verdict)
+{
+	return verdict->failures > 0 && verdict->health != OCT_UNHEALTHY;
+}

@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * policy.h
+ *	  Judging: from the outcome of a try to a verdict about the node, and from
+ *	  the verdict to the time of the next try.
+ *
+ * Pure: no sockets, no clock, no memory of its own; nothing throws.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef POLICY_H
+#define POLICY_H
+
+#include "octypes.h"
+
+/* What an outcome says about the node. */
+typedef enum OctEvidence
+{
+	OCT_EVIDENCE_NONE,			/* nothing: the trouble was ours */
+	OCT_EVIDENCE_DEAD,
+	OCT_EVIDENCE_ALIVE
+} OctEvidence;
+
+/* How a node is to be probed. */
+typedef struct OctPolicy
+{
+	int			period_ms;		/* from the start of a try to the next one */
+	int			timeout_ms;		/* the longest that a try may take */
+	int			max_retries;	/* failed tries forgiven in a row */
+	int			retry_delay_ms; /* from a failed try to its repetition */
+} OctPolicy;
+
+/* A verdict in the making. */
+typedef struct OctVerdict
+{
+	OctHealth	health;
+	uint32		failures;		/* in a row, 0 after a success */
+	uint32		successes;		/* in a row, 0 after a failure */
+} OctVerdict;
+
+/* After trouble of ours, the next try comes no sooner than this. */
+#define OCT_VOID_DELAY_MS	100
+
+extern OctEvidence oct_policy_evidence(OctReason reason);
+extern const char *oct_policy_reason_code(OctReason reason);
+extern const char *oct_policy_reason_sentence(OctReason reason);
+extern OctReason oct_policy_reason_of_error(const char *sqlstate,
+											const char *message);
+
+extern bool oct_policy_judge(OctVerdict *verdict, OctEvidence evidence,
+							 const OctPolicy *policy);
+extern bool oct_policy_in_doubt(const OctVerdict *verdict);
+
+#endif							/* POLICY_H */

@@ -1,0 +1,348 @@
+/*-------------------------------------------------------------------------
+ *
+ * pqprobe.c
+ *	  Trying a node through libpq, without ever waiting for it.
+ *
+ * The question is whether a server answers, so the try ends with the login,
+ * or with what the server says instead of it.  It logs in as the operating
+ * system's user of this server, without a password and without encryption.
+ *
+ * libpq takes defaults from the environment and from files in the home
+ * directory.  A monitor's probes must depend on none of these, and no secret
+ * may leak from them, so the process is cut off from all of them when it
+ * starts.  Nothing is ever pasted into a connection string.
+ *
+ * libpq tells the cause of a failure as text only.  The process has set its
+ * messages to the C locale, so that the text can be recognized: an error that
+ * the server sent bears its SQLSTATE where PQERRORS_VERBOSE puts it, and an
+ * error of the system is worded as strerror words it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <pwd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "libpq-fe.h"
+
+#include "iomux.h"
+#include "policy.h"
+#include "pqprobe.h"
+
+/* a home directory and a password file that nobody has */
+#define OCT_NOWHERE		"/nonexistent/octopus_fdw"
+
+/* the most that is read from a peer to spare it a connection reset */
+#define OCT_DRAIN_BYTES	65536
+
+/* What an error of the system means; the order is that of precedence. */
+static const struct
+{
+	int			errnum;
+	OctReason	reason;
+}			system_errors[] = {
+	/* trouble of ours */
+	{EMFILE, OCT_REASON_VOIDED},
+	{ENFILE, OCT_REASON_VOIDED},
+	{ENOBUFS, OCT_REASON_VOIDED},
+	{ENOMEM, OCT_REASON_VOIDED},
+	/* for a Unix-domain socket: no such socket; its backlog is full */
+	{ENOENT, OCT_REASON_CONNECTION_REFUSED},
+	{EAGAIN, OCT_REASON_CONNECTION_REFUSED},
+	{ECONNREFUSED, OCT_REASON_CONNECTION_REFUSED},
+	{ECONNRESET, OCT_REASON_CONNECTION_RESET},
+	{EPIPE, OCT_REASON_CONNECTION_RESET},
+	{ETIMEDOUT, OCT_REASON_TIMEOUT},
+	{EHOSTUNREACH, OCT_REASON_HOST_UNREACHABLE},
+	{ENETUNREACH, OCT_REASON_HOST_UNREACHABLE},
+	{EHOSTDOWN, OCT_REASON_HOST_UNREACHABLE},
+	{ENETDOWN, OCT_REASON_HOST_UNREACHABLE},
+	{EACCES, OCT_REASON_HOST_UNREACHABLE},
+	{EPERM, OCT_REASON_HOST_UNREACHABLE},
+	/* no local port is free: ours, unless another address told more */
+	{EADDRNOTAVAIL, OCT_REASON_VOIDED},
+};
+
+/* What libpq says of a peer that does not behave. */
+static const struct
+{
+	const char *text;
+	OctReason	reason;
+}			libpq_errors[] = {
+	{"server closed the connection", OCT_REASON_CONNECTION_RESET},
+	{"expected authentication request", OCT_REASON_PROTOCOL_ERROR},
+	{"invalid", OCT_REASON_PROTOCOL_ERROR},
+	{"protocol", OCT_REASON_PROTOCOL_ERROR},
+	{"authentication", OCT_REASON_AUTH_FAILED},
+	{"out of memory", OCT_REASON_VOIDED},
+};
+
+/* the name of the operating system's user */
+static char user_name[256];
+
+
+/* Cuts libpq off from environment and home directory. */
+static void
+shield_environment(void)
+{
+	PQconninfoOption *options = PQconndefaults();
+
+	if (options == NULL)
+		elog(ERROR, "out of memory");
+	for (PQconninfoOption *option = options; option->keyword != NULL; option++)
+	{
+		if (option->envvar != NULL)
+			unsetenv(option->envvar);
+	}
+	PQconninfoFree(options);
+	unsetenv("PGSERVICEFILE");
+	unsetenv("PGSYSCONFDIR");
+	setenv("HOME", OCT_NOWHERE, 1);
+}
+
+/* Once a process.  Raises an error if the user has no name. */
+void
+oct_pqprobe_init(void)
+{
+	struct passwd *pw = getpwuid(geteuid());
+
+	if (pw == NULL)
+		elog(ERROR, "could not look up effective user ID %ld: %m",
+			 (long) geteuid());
+	strlcpy(user_name, pw->pw_name, sizeof(user_name));
+	shield_environment();
+}
+
+
+/* ---------- what a failure means ---------- */
+
+/*
+ * Finds the SQLSTATE in a verbose error text, that is, behind the severity:
+ * "FATAL:  57P03: the database system is starting up".  Returns the position
+ * behind it, or NULL.
+ */
+static const char *
+find_sqlstate(const char *text, char *sqlstate)
+{
+	for (const char *p = strstr(text, ":  "); p != NULL; p = strstr(p + 1, ":  "))
+	{
+		if (strspn(p + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 &&
+			p[8] == ':' && p[9] == ' ')
+		{
+			memcpy(sqlstate, p + 3, 5);
+			sqlstate[5] = '\0';
+			return p + 10;
+		}
+	}
+	return NULL;
+}
+
+static OctReason
+reason_of_text(const char *text, OctPhase phase)
+{
+	for (int i = 0; i < lengthof(system_errors); i++)
+	{
+		if (strstr(text, strerror(system_errors[i].errnum)) != NULL)
+			return system_errors[i].reason;
+	}
+	for (int i = 0; i < lengthof(libpq_errors); i++)
+	{
+		if (strstr(text, libpq_errors[i].text) != NULL)
+			return libpq_errors[i].reason;
+	}
+	return phase == OCT_PHASE_CONNECT ? OCT_REASON_HOST_UNREACHABLE :
+		OCT_REASON_PROTOCOL_ERROR;
+}
+
+/* Keeps the first line of a text, without what libpq puts before the cause. */
+static void
+set_message(OctOutcome *outcome, const char *text)
+{
+	const char *failed = strstr(text, " failed: ");
+	const char *end;
+
+	if (strncmp(text, "connection to server ", 21) == 0 && failed != NULL)
+		text = failed + 9;
+	end = text + strcspn(text, "\n");
+	strlcpy(outcome->message, text, Min(end - text + 1, OCT_MESSAGE_SIZE));
+}
+
+static void
+classify_failure(const OctPqProbe *probe, OctOutcome *outcome)
+{
+	const char *text = PQerrorMessage(probe->conn);
+	const char *said;
+
+	if (PQconnectionNeedsPassword(probe->conn))
+	{
+		outcome->reason = OCT_REASON_OK;
+		return;
+	}
+
+	said = find_sqlstate(text, outcome->sqlstate);
+	if (said != NULL)
+		outcome->reason = oct_policy_reason_of_error(outcome->sqlstate, said);
+	else
+		outcome->reason = reason_of_text(text, probe->phase);
+	set_message(outcome, said != NULL ? said : text);
+}
+
+static void
+describe_login(const OctPqProbe *probe, OctOutcome *outcome)
+{
+	const char *standby = PQparameterStatus(probe->conn, "in_hot_standby");
+
+	outcome->reason = OCT_REASON_OK;
+	outcome->server_version = PQserverVersion(probe->conn);
+	if (standby != NULL)
+		outcome->role = strcmp(standby, "on") == 0 ? OCT_ROLE_STANDBY :
+			OCT_ROLE_PRIMARY;
+}
+
+
+/* ---------- the course of a try ---------- */
+
+static void
+ignore_notice(void *arg, const char *message)
+{
+}
+
+static void
+note_phase(OctPqProbe *probe)
+{
+	switch (PQstatus(probe->conn))
+	{
+		case CONNECTION_STARTED:
+			probe->phase = OCT_PHASE_CONNECT;
+			break;
+		case CONNECTION_MADE:
+		case CONNECTION_AWAITING_RESPONSE:
+			probe->phase = OCT_PHASE_STARTUP;
+			break;
+		case CONNECTION_BAD:
+			break;
+		default:
+			probe->phase = OCT_PHASE_AUTH;
+			break;
+	}
+}
+
+static struct pg_conn *
+connect_to(const OctTarget *target)
+{
+	char		port[12];
+	const char *keywords[] = {
+		target->socket_dir != NULL ? "host" : "hostaddr",
+		"port", "user", "dbname", "application_name", "sslmode",
+		"gssencmode", "passfile", "keepalives", NULL
+	};
+	const char *values[] = {
+		target->socket_dir != NULL ? target->socket_dir : target->addresses,
+		port, user_name, "postgres", target->application_name, "disable",
+		"disable", OCT_NOWHERE, "0", NULL
+	};
+
+	snprintf(port, sizeof(port), "%d", target->port);
+	return PQconnectStartParams(keywords, values, 0);
+}
+
+/*
+ * Starts a try.  Returns false if it ended at once, with its outcome; it still
+ * has to be closed.  Else the socket is to be watched for writing.  Does not
+ * throw.
+ */
+bool
+oct_pqprobe_start(OctPqProbe *probe, const OctTarget *target,
+				  OctOutcome *outcome)
+{
+	memset(outcome, 0, sizeof(OctOutcome));
+	probe->phase = OCT_PHASE_CONNECT;
+
+	/* libpq would take it for two hosts and look the second one up */
+	if (target->socket_dir != NULL && strchr(target->socket_dir, ',') != NULL)
+	{
+		outcome->reason = OCT_REASON_NAME_RESOLUTION;
+		outcome->phase = OCT_PHASE_DNS;
+		strlcpy(outcome->message,
+				"a socket directory cannot contain a comma",
+				OCT_MESSAGE_SIZE);
+		return false;
+	}
+
+	probe->conn = connect_to(target);
+	if (probe->conn == NULL)
+	{
+		outcome->reason = OCT_REASON_VOIDED;
+		outcome->phase = OCT_PHASE_CONNECT;
+		strlcpy(outcome->message, strerror(ENOMEM), OCT_MESSAGE_SIZE);
+		return false;
+	}
+	PQsetErrorVerbosity(probe->conn, PQERRORS_VERBOSE);
+	PQsetNoticeProcessor(probe->conn, ignore_notice, NULL);
+
+	outcome->phase = probe->phase;
+	if (PQstatus(probe->conn) == CONNECTION_BAD)
+	{
+		classify_failure(probe, outcome);
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Goes on with a try whose socket is ready.  Returns true if it has to wait,
+ * with the events to watch its socket for, which may be another socket now;
+ * or false if it ended, with its outcome.  Does not throw.
+ */
+bool
+oct_pqprobe_advance(OctPqProbe *probe, int *events, OctOutcome *outcome)
+{
+	PostgresPollingStatusType status = PQconnectPoll(probe->conn);
+
+	note_phase(probe);
+	if (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING)
+	{
+		*events = status == PGRES_POLLING_READING ? OCT_IO_READ : OCT_IO_WRITE;
+		return true;
+	}
+
+	memset(outcome, 0, sizeof(OctOutcome));
+	outcome->phase = probe->phase;
+	if (status == PGRES_POLLING_OK)
+		describe_login(probe, outcome);
+	else
+		classify_failure(probe, outcome);
+	return false;
+}
+
+pgsocket
+oct_pqprobe_socket(const OctPqProbe *probe)
+{
+	return PQsocket(probe->conn);
+}
+
+/*
+ * Ends a try, whatever became of it.  What the peer has sent is read first: a
+ * socket closed with unread bytes is reset, and the peer logs that.
+ */
+void
+oct_pqprobe_close(OctPqProbe *probe)
+{
+	if (probe->conn == NULL)
+		return;
+
+	if (PQstatus(probe->conn) != CONNECTION_OK &&
+		PQsocket(probe->conn) != PGINVALID_SOCKET)
+	{
+		char		buf[4096];
+		int			rounds = OCT_DRAIN_BYTES / sizeof(buf);
+
+		while (rounds-- > 0 &&
+			   recv(PQsocket(probe->conn), buf, sizeof(buf), MSG_DONTWAIT) > 0)
+			;
+	}
+	PQfinish(probe->conn);
+	probe->conn = NULL;
+}

@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * prober.h
+ *	  The background worker that probes all registered nodes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PROBER_H
+#define PROBER_H
+
+#include "policy.h"
+
+/* Settings, given their names in option.c. */
+extern OctPolicy oct_default_policy;
+extern bool oct_log_status_changes;
+extern char *oct_application_name;
+
+extern void oct_prober_register(void);
+extern PGDLLEXPORT void oct_prober_main(Datum arg);
+
+#endif							/* PROBER_H */
