@@ -76,7 +76,8 @@ typedef struct OctSharedGroup
 {
 	OctGroupKey key;
 	int32		nnodes;			/* 0: the group is free */
-	int32		first;			/* its chain of slots */
+	int32		first;			/* its chain of slots, oldest node first */
+	int32		last;
 } OctSharedGroup;
 
 typedef struct OctSharedTable
@@ -245,6 +246,7 @@ add_group(OctGroupKey key)
 	Assert(i < table->ngroups);
 	groups[i].key = key;
 	groups[i].first = OCT_NO_SLOT;
+	groups[i].last = OCT_NO_SLOT;
 	table->free_groups--;
 	return i;
 }
@@ -292,6 +294,41 @@ note_change(int32 slot)
 }
 
 static void
+link_to_group(int32 i, int32 group)
+{
+	OctSharedSlot *slot = &slots[i];
+	int32		last = groups[group].last;
+
+	slot->group = group;
+	slot->prev_in_group = last;
+	slot->next_in_group = OCT_NO_SLOT;
+	if (last == OCT_NO_SLOT)
+		groups[group].first = i;
+	else
+		slots[last].next_in_group = i;
+	groups[group].last = i;
+	groups[group].nnodes++;
+}
+
+static void
+unlink_from_group(int32 i)
+{
+	OctSharedSlot *slot = &slots[i];
+	OctSharedGroup *group = &groups[slot->group];
+
+	if (slot->prev_in_group == OCT_NO_SLOT)
+		group->first = slot->next_in_group;
+	else
+		slots[slot->prev_in_group].next_in_group = slot->next_in_group;
+	if (slot->next_in_group == OCT_NO_SLOT)
+		group->last = slot->prev_in_group;
+	else
+		slots[slot->next_in_group].prev_in_group = slot->prev_in_group;
+	if (--group->nnodes == 0)
+		table->free_groups++;
+}
+
+static void
 add_node(OctGroupKey key, const OctNodeSpec *spec)
 {
 	int32		group = find_group(key);
@@ -310,14 +347,7 @@ add_node(OctGroupKey key, const OctNodeSpec *spec)
 	slot->generation = table->last_generation;
 	slot->spec = *spec;
 
-	slot->group = group;
-	slot->prev_in_group = OCT_NO_SLOT;
-	slot->next_in_group = groups[group].first;
-	if (slot->next_in_group != OCT_NO_SLOT)
-		slots[slot->next_in_group].prev_in_group = i;
-	groups[group].first = i;
-	groups[group].nnodes++;
-
+	link_to_group(i, group);
 	bucket = bucket_of(group, spec);
 	slot->next_in_bucket = *bucket;
 	*bucket = i;
@@ -339,14 +369,7 @@ remove_node(OctGroupKey key, const OctNodeSpec *spec)
 		link = &slots[*link].next_in_bucket;
 	*link = slot->next_in_bucket;
 
-	if (slot->prev_in_group == OCT_NO_SLOT)
-		groups[group].first = slot->next_in_group;
-	else
-		slots[slot->prev_in_group].next_in_group = slot->next_in_group;
-	if (slot->next_in_group != OCT_NO_SLOT)
-		slots[slot->next_in_group].prev_in_group = slot->prev_in_group;
-	if (--groups[group].nnodes == 0)
-		table->free_groups++;
+	unlink_from_group(i);
 
 	slot->generation = 0;
 	slot->next_in_group = table->first_free;
