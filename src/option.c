@@ -24,6 +24,7 @@
 #include "nodetab.h"
 #include "option.h"
 #include "prober.h"
+#include "report.h"
 
 /* The options that there are, by the catalog of the object they belong to. */
 static const struct

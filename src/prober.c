@@ -46,15 +46,14 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "clock.h"
 #include "iomux.h"
 #include "nodetab.h"
 #include "pqprobe.h"
-#include "printable.h"
 #include "probe.h"
 #include "prober.h"
+#include "report.h"
 #include "resolver.h"
 #include "timerq.h"
 
@@ -76,9 +75,6 @@
 /* the tries of a restarted prober are spread over this, or a period */
 #define OCT_RESTART_SPREAD_MS	1000
 
-/* trouble of ours is logged once in so long */
-#define OCT_TROUBLE_LOG_US	INT64CONST(60000000)
-
 /* A node as the prober knows it. */
 typedef struct OctNode
 {
@@ -98,7 +94,6 @@ OctPolicy	oct_default_policy = {
 	.max_retries = 2,
 	.retry_delay_ms = 1000,
 };
-bool		oct_log_status_changes = true;
 char	   *oct_application_name = NULL;
 
 /* the prober's state */
@@ -110,90 +105,6 @@ static int	max_in_flight;
 static int64 lag_us = 0;		/* all there ever was */
 static OctChangeCursor cursor;
 static OctPolicy policy;		/* in force */
-static OctTime trouble_logged = {PG_INT64_MIN / 2};
-
-
-/* ---------- verdicts made known ---------- */
-
-/* "The server is starting up: ... (SQLSTATE 57P03)." */
-static void
-format_cause(char *buf, size_t size, const OctOutcome *outcome)
-{
-	char		message[OCT_MESSAGE_SIZE * 4];
-	char		sqlstate[OCT_SQLSTATE_SIZE * 4];
-	size_t		len;
-
-	oct_printable(message, sizeof(message), outcome->message);
-	oct_printable(sqlstate, sizeof(sqlstate), outcome->sqlstate);
-	len = strlen(message);
-	if (len > 0 && message[len - 1] == '.')
-		message[len - 1] = '\0';
-	snprintf(buf, size, "%s%s%s%s%s%s.",
-			 oct_policy_reason_sentence(outcome->reason),
-			 message[0] != '\0' ? ": " : "", message,
-			 sqlstate[0] != '\0' ? " (SQLSTATE " : "", sqlstate,
-			 sqlstate[0] != '\0' ? ")" : "");
-}
-
-static void
-log_change(const OctNode *node, const OctOutcome *outcome)
-{
-	char		cause[OCT_MESSAGE_SIZE * 5];
-
-	if (!oct_log_status_changes)
-		return;
-	format_cause(cause, sizeof(cause), outcome);
-	ereport(LOG,
-			(errmsg("node \"%s\":%d is %s", node->spec.name, node->spec.port,
-					node->probe.verdict.health == OCT_HEALTHY ?
-					"healthy" : "unhealthy"),
-			 outcome->reason != OCT_REASON_OK ? errdetail("%s", cause) : 0,
-			 errhidestmt(true), errhidecontext(true)));
-}
-
-/* Trouble of ours convicts nobody, but somebody should know of it. */
-static void
-log_trouble(const OctNode *node, const OctOutcome *outcome, OctTime now)
-{
-	char		cause[OCT_MESSAGE_SIZE * 5];
-
-	if (oct_time_diff_us(now, trouble_logged) < OCT_TROUBLE_LOG_US)
-		return;
-	trouble_logged = now;
-	format_cause(cause, sizeof(cause), outcome);
-	ereport(LOG,
-			(errmsg("could not probe node \"%s\":%d, its health stays as it was",
-					node->spec.name, node->spec.port),
-			 errdetail("%s", cause),
-			 errhidestmt(true), errhidecontext(true)));
-}
-
-static void
-publish(const OctNode *node, const OctOutcome *outcome, bool changed,
-		int64 check_time_us)
-{
-	OctNodeStatus status;
-	TimestampTz wall_clock = GetCurrentTimestamp();
-
-	oct_nodetab_get_status(node->slot, &status);
-	if (status.generation != node->generation)
-		memset(&status, 0, sizeof(status));
-
-	status.generation = node->generation;
-	status.health = node->probe.verdict.health;
-	status.failures = node->probe.verdict.failures;
-	status.successes = node->probe.verdict.successes;
-	status.outcome = *outcome;
-	status.check_time_us = check_time_us;
-	status.last_check_time = wall_clock;
-	if (oct_policy_evidence(outcome->reason) == OCT_EVIDENCE_ALIVE)
-		status.last_success_time = wall_clock;
-	else
-		status.last_failure_time = wall_clock;
-	if (changed)
-		status.status_change_time = wall_clock;
-	oct_nodetab_publish(node->slot, &status);
-}
 
 
 /* ---------- one try ---------- */
@@ -223,11 +134,12 @@ finish_try(OctNode *node, OctOutcome *outcome)
 	arm_timer(node);
 
 	if (evidence == OCT_EVIDENCE_NONE)
-		log_trouble(node, outcome, now);
+		oct_report_trouble(&node->spec, outcome, now);
 	else
-		publish(node, outcome, changed, oct_time_diff_us(now, started));
+		oct_report_verdict(node->slot, node->generation, &node->probe.verdict,
+						   outcome, oct_time_diff_us(now, started));
 	if (changed)
-		log_change(node, outcome);
+		oct_report_change(&node->spec, &node->probe.verdict, outcome);
 }
 
 static void

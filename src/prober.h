@@ -12,7 +12,6 @@
 
 /* Settings, given their names in option.c. */
 extern OctPolicy oct_default_policy;
-extern bool oct_log_status_changes;
 extern char *oct_application_name;
 
 extern void oct_prober_register(void);

@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * nodetab_internal.h
+ *	  The table of nodes as memory: for nodetab.c, nodeview.c and nodestatus.c
+ *	  only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NODETAB_INTERNAL_H
+#define NODETAB_INTERNAL_H
+
+#include "nodetab.h"
+
+#include "port/atomics.h"
+#include "storage/lwlock.h"
+
+#define OCT_NO_SLOT		(-1)
+#define OCT_NO_GROUP	(-1)
+#define OCT_NO_PROC		PG_UINT32_MAX
+
+typedef struct OctSharedStatus
+{
+	pg_atomic_uint32 flips;		/* copy[flips & 1] is shown */
+	OctNodeStatus copy[2];		/* written by the prober */
+} OctSharedStatus;
+
+/* All but status: protected by the table's lock. */
+typedef struct OctSharedSlot
+{
+	uint32		generation;		/* 0: the slot is free */
+	int32		group;			/* index of its group */
+	int32		next_in_bucket; /* index chain */
+	int32		next_in_group;	/* group chain, or chain of free slots */
+	int32		prev_in_group;	/* group chain */
+	OctNodeSpec spec;
+	OctSharedStatus status;		/* see above */
+} OctSharedSlot;
+
+/* Protected by the table's lock. */
+typedef struct OctSharedGroup
+{
+	OctGroupKey key;
+	int32		nnodes;			/* 0: the group is free */
+	int32		first;			/* its chain of slots, oldest node first */
+	int32		last;
+} OctSharedGroup;
+
+typedef struct OctSharedTable
+{
+	/* fixed at start-up */
+	int32		nslots;
+	int32		ngroups;
+	uint32		bucket_mask;	/* number of buckets - 1 */
+
+	/* protected by the table's lock */
+	int32		free_slots;		/* how many */
+	int32		first_free;		/* chain of them */
+	int32		free_groups;	/* how many */
+	int32		reserved_slots; /* promised to transactions about to commit */
+	int32		reserved_groups;
+	uint32		last_generation;
+
+	/* written with the lock held, read without */
+	pg_atomic_uint64 nchanges;	/* ever; position in the journal */
+
+	/* written by the prober, read by all */
+	pg_atomic_uint32 prober;	/* its proc number, or OCT_NO_PROC */
+} OctSharedTable;
+
+/* where the parts of the table are, the same in every process */
+extern OctSharedTable *oct_table;	/* NULL: there is none */
+extern OctSharedGroup *oct_groups;
+extern OctSharedSlot *oct_slots;
+extern int32 *oct_buckets;
+extern int32 *oct_journal;		/* nslots entries */
+extern LWLock *oct_table_lock;
+
+/* in nodetab.c; the caller holds the lock */
+extern int32 oct_nodetab_find_group(OctGroupKey key);
+extern int32 oct_nodetab_find_slot(int32 group, const OctNodeSpec *spec);
+
+/* in nodestatus.c */
+extern OctHealth oct_nodestatus_health(int32 slot, uint32 generation);
+
+#endif							/* NODETAB_INTERNAL_H */

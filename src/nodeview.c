@@ -1,0 +1,215 @@
+/*-------------------------------------------------------------------------
+ *
+ * nodeview.c
+ *	  Reading the table of nodes: copies for backends, news for the prober.
+ *
+ * Nothing is held of the table when a call returns; see nodetab.c for the
+ * locking rules.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "storage/ipc.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+#include "nodetab_internal.h"
+
+
+/* ---------- readers ---------- */
+
+/* How many nodes a group has. */
+int
+oct_nodetab_count(OctGroupKey key)
+{
+	int32		group;
+	int			n;
+
+	LWLockAcquire(oct_table_lock, LW_SHARED);
+	group = oct_nodetab_find_group(key);
+	n = group == OCT_NO_GROUP ? 0 : oct_groups[group].nnodes;
+	LWLockRelease(oct_table_lock);
+	return n;
+}
+
+/* How many more nodes find room, those reserved for others not counted. */
+int
+oct_nodetab_room(void)
+{
+	int			n;
+
+	LWLockAcquire(oct_table_lock, LW_SHARED);
+	n = oct_table->free_slots - oct_table->reserved_slots;
+	LWLockRelease(oct_table_lock);
+	return n;
+}
+
+/* Copies a slot out; only the used part of the name travels. */
+static void
+view_slot(int32 i, OctNodeView *view)
+{
+	OctSharedSlot *slot = &oct_slots[i];
+
+	view->slot = i;
+	view->health = oct_nodestatus_health(i, slot->generation);
+	view->spec.port = slot->spec.port;
+	strlcpy(view->spec.name, slot->spec.name, OCT_NAME_SIZE);
+}
+
+/* Looks a node up; false if the group does not have it. */
+bool
+oct_nodetab_lookup(OctGroupKey key, const OctNodeSpec *spec, OctNodeView *view)
+{
+	int32		i;
+
+	LWLockAcquire(oct_table_lock, LW_SHARED);
+	i = oct_nodetab_find_slot(oct_nodetab_find_group(key), spec);
+	if (i != OCT_NO_SLOT)
+		view_slot(i, view);
+	LWLockRelease(oct_table_lock);
+	return i != OCT_NO_SLOT;
+}
+
+/* Reads the node in a slot; false if it is not one of the group's. */
+bool
+oct_nodetab_read_slot(OctGroupKey key, int32 slot, OctNodeView *view)
+{
+	bool		found = false;
+
+	LWLockAcquire(oct_table_lock, LW_SHARED);
+	if (slot >= 0 && slot < oct_table->nslots && oct_slots[slot].generation != 0 &&
+		oct_slots[slot].group == oct_nodetab_find_group(key))
+	{
+		view_slot(slot, view);
+		found = true;
+	}
+	LWLockRelease(oct_table_lock);
+	return found;
+}
+
+/*
+ * Copies all nodes of a group out, at one instant as regards registrations.
+ * The array is palloc'd in the current memory context.
+ */
+OctNodeView *
+oct_nodetab_read_group(OctGroupKey key, int *nviews)
+{
+	int			room = oct_nodetab_count(key);
+
+	for (;;)
+	{
+		OctNodeView *views = palloc_extended(sizeof(OctNodeView) * Max(room, 1),
+											 MCXT_ALLOC_HUGE);
+		int32		group;
+		int			n = 0;
+		int			nnodes = 0;
+
+		LWLockAcquire(oct_table_lock, LW_SHARED);
+		group = oct_nodetab_find_group(key);
+		if (group != OCT_NO_GROUP)
+		{
+			nnodes = oct_groups[group].nnodes;
+			if (nnodes <= room)
+			{
+				for (int32 i = oct_groups[group].first; i != OCT_NO_SLOT;
+					 i = oct_slots[i].next_in_group)
+					view_slot(i, &views[n++]);
+			}
+		}
+		LWLockRelease(oct_table_lock);
+
+		if (n == nnodes)
+		{
+			*nviews = n;
+			return views;
+		}
+
+		/* it grew between the two looks */
+		pfree(views);
+		room = nnodes;
+	}
+}
+
+
+/* ---------- the prober ---------- */
+
+/*
+ * The prober ends.  Its number stays if a successor has put its own there
+ * already.
+ */
+static void
+detach_prober(int code, Datum arg)
+{
+	uint32		me = (uint32) oct_my_proc_number();
+
+	pg_atomic_compare_exchange_u32(&oct_table->prober, &me, OCT_NO_PROC);
+}
+
+/* This process is the prober from now on, until it exits. */
+void
+oct_nodetab_attach_prober(void)
+{
+	pg_atomic_write_u32(&oct_table->prober, (uint32) oct_my_proc_number());
+	before_shmem_exit(detach_prober, (Datum) 0);
+}
+
+/* Makes the next calls pass over all slots. */
+void
+oct_nodetab_rewind(OctChangeCursor *cursor)
+{
+	cursor->seen = pg_atomic_read_u64(&oct_table->nchanges);
+	cursor->next_slot = 0;
+}
+
+/* Is there anything that oct_nodetab_next_changes would tell?  Lock-free. */
+bool
+oct_nodetab_has_changes(const OctChangeCursor *cursor)
+{
+	return cursor->next_slot != OCT_NO_SLOT ||
+		cursor->seen != pg_atomic_read_u64(&oct_table->nchanges);
+}
+
+static void
+tell_change(int32 i, OctSlotChange *change)
+{
+	change->slot = i;
+	change->generation = oct_slots[i].generation;
+	if (change->generation != 0)
+		change->spec = oct_slots[i].spec;
+}
+
+/*
+ * Copies the next changes out, at most max_changes of them, and moves the
+ * cursor past them.  A slot may be told more often than it changed, always as
+ * it is now.
+ *
+ * Returns how many there are, or -1 if the table is just being written and
+ * the caller has to come back.  Never waits.
+ */
+int
+oct_nodetab_next_changes(OctChangeCursor *cursor, OctSlotChange *changes,
+						 int max_changes)
+{
+	int			n = 0;
+	uint64		nchanges;
+
+	if (!LWLockConditionalAcquire(oct_table_lock, LW_SHARED))
+		return -1;
+
+	nchanges = pg_atomic_read_u64(&oct_table->nchanges);
+	if (nchanges - cursor->seen > (uint64) oct_table->nslots)
+		oct_nodetab_rewind(cursor);
+
+	while (cursor->next_slot != OCT_NO_SLOT && n < max_changes)
+	{
+		tell_change(cursor->next_slot, &changes[n++]);
+		if (++cursor->next_slot == oct_table->nslots)
+			cursor->next_slot = OCT_NO_SLOT;
+	}
+	while (cursor->seen < nchanges && n < max_changes)
+		tell_change(oct_journal[cursor->seen++ % oct_table->nslots], &changes[n++]);
+
+	LWLockRelease(oct_table_lock);
+	return n;
+}

@@ -1,0 +1,117 @@
+/*-------------------------------------------------------------------------
+ *
+ * report.c
+ *	  Making known what the prober found: in shared memory and in the log.
+ *
+ * The log gets one line for each change of a verdict and none for a probe.
+ * What a remote server said is made printable ASCII there.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "nodetab.h"
+#include "printable.h"
+#include "report.h"
+
+/* trouble of ours is logged once in so long */
+#define OCT_TROUBLE_LOG_US	INT64CONST(60000000)
+
+/* room for a cause, each byte of the message as \\xNN */
+#define OCT_CAUSE_SIZE		(OCT_MESSAGE_SIZE * 5)
+
+/* setting */
+bool		oct_log_status_changes = true;
+
+/* "The server is starting up: ... (SQLSTATE 57P03)." */
+static void
+format_cause(char *buf, size_t size, const OctOutcome *outcome)
+{
+	char		message[OCT_MESSAGE_SIZE * 4];
+	char		sqlstate[OCT_SQLSTATE_SIZE * 4];
+	size_t		len;
+
+	oct_printable(message, sizeof(message), outcome->message);
+	oct_printable(sqlstate, sizeof(sqlstate), outcome->sqlstate);
+	len = strlen(message);
+	if (len > 0 && message[len - 1] == '.')
+		message[len - 1] = '\0';
+	snprintf(buf, size, "%s%s%s%s%s%s.",
+			 oct_policy_reason_sentence(outcome->reason),
+			 message[0] != '\0' ? ": " : "", message,
+			 sqlstate[0] != '\0' ? " (SQLSTATE " : "", sqlstate,
+			 sqlstate[0] != '\0' ? ")" : "");
+}
+
+/* Logs a change of health. */
+void
+oct_report_change(const OctNodeSpec *spec, const OctVerdict *verdict,
+				  const OctOutcome *outcome)
+{
+	char		cause[OCT_CAUSE_SIZE];
+
+	if (!oct_log_status_changes)
+		return;
+	format_cause(cause, sizeof(cause), outcome);
+	ereport(LOG,
+			(errmsg("node \"%s\":%d is %s", spec->name, spec->port,
+					verdict->health == OCT_HEALTHY ? "healthy" : "unhealthy"),
+			 outcome->reason != OCT_REASON_OK ? errdetail("%s", cause) : 0));
+}
+
+/*
+ * Logs, once in a while, that a try failed by trouble of ours: it convicts
+ * nobody, but somebody should know of it.
+ */
+void
+oct_report_trouble(const OctNodeSpec *spec, const OctOutcome *outcome,
+				   OctTime now)
+{
+	static OctTime logged = {PG_INT64_MIN / 2};
+	char		cause[OCT_CAUSE_SIZE];
+
+	if (oct_time_diff_us(now, logged) < OCT_TROUBLE_LOG_US)
+		return;
+	logged = now;
+	format_cause(cause, sizeof(cause), outcome);
+	ereport(LOG,
+			(errmsg("could not probe node \"%s\":%d, its health stays as it was",
+					spec->name, spec->port),
+			 errdetail("%s", cause)));
+}
+
+/*
+ * Publishes the status of a slot after a try that was evidence.  Does not
+ * throw.
+ */
+void
+oct_report_verdict(int32 slot, uint32 generation, const OctVerdict *verdict,
+				   const OctOutcome *outcome, int64 check_time_us)
+{
+	OctNodeStatus status;
+	TimestampTz wall_clock = GetCurrentTimestamp();
+
+	oct_nodetab_get_status(slot, &status);
+	if (status.generation != generation)
+	{
+		memset(&status, 0, sizeof(status));
+		status.health = OCT_UNKNOWN;
+	}
+	if (status.health != verdict->health)
+		status.status_change_time = wall_clock;
+
+	status.generation = generation;
+	status.health = verdict->health;
+	status.failures = verdict->failures;
+	status.successes = verdict->successes;
+	status.outcome = *outcome;
+	status.check_time_us = check_time_us;
+	status.last_check_time = wall_clock;
+	if (oct_policy_evidence(outcome->reason) == OCT_EVIDENCE_ALIVE)
+		status.last_success_time = wall_clock;
+	else
+		status.last_failure_time = wall_clock;
+	oct_nodetab_publish(slot, &status);
+}

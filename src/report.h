@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * report.h
+ *	  Making known what the prober found: in shared memory and in the log.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include "policy.h"
+
+/* Setting, given its name in option.c. */
+extern bool oct_log_status_changes;
+
+extern void oct_report_verdict(int32 slot, uint32 generation,
+							   const OctVerdict *verdict,
+							   const OctOutcome *outcome,
+							   int64 check_time_us);
+extern void oct_report_change(const OctNodeSpec *spec,
+							  const OctVerdict *verdict,
+							  const OctOutcome *outcome);
+extern void oct_report_trouble(const OctNodeSpec *spec,
+							   const OctOutcome *outcome, OctTime now);
+
+#endif							/* REPORT_H */
