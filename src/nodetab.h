@@ -63,6 +63,7 @@ typedef struct OctChange
 {
 	OctChangeKind kind;
 	OctGroupKey group;
+	int			order;			/* among the changes of its transaction */
 	OctNodeSpec spec;
 } OctChange;
 

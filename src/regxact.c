@@ -12,28 +12,21 @@
  *	  statement: rolling back a savepoint releases what was taken after it.
  *
  * 2. oct_regxact_add and oct_regxact_remove push a change on the list of
- *	  pending changes, with its nesting level and command id.  Several changes
- *	  of one node form a chain, newest first, that a hash table finds by key:
- *	  these are the node's versions as this transaction sees them.
+ *	  pending changes (pending.c), with its nesting level and command id.
  *
- * 3. Reading merges table and versions.  Of a node's versions the newest that
- *	  an earlier command made counts, so a statement does not see its own
+ * 3. Reading merges table and pending changes.  Of a node's versions the newest
+ *	  that an earlier command made counts, so a statement does not see its own
  *	  changes (and an INSERT ... SELECT from itself ends).
  *
- * 4. Subtransactions: changes stand in the order of their making, so those of
- *	  the current subtransaction are at the end of the list.  Its commit hands
- *	  them to the parent, its abort pops them.
+ * 4. The end of a subtransaction hands its changes to the parent, or forgets
+ *	  them.
  *
  * 5. XACT_EVENT_PRE_COMMIT: what the versions come to is compared with the
- *	  table and becomes a list of net changes, which the registry prepares.
- *	  An error is still an ordinary error.
+ *	  table and becomes the net changes, which the registry prepares.  An
+ *	  error is still an ordinary error.
  *
  * 6. XACT_EVENT_COMMIT: the registry makes them true; nothing may fail.
  *	  XACT_EVENT_ABORT: it forgets them.
- *
- * The list lives in TopTransactionContext and ends with it.
- *
- * Known weakness: the list of one transaction is in memory whole.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,58 +36,21 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "storage/lmgr.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "pending.h"
 #include "registry.h"
 #include "regxact.h"
 
 /* the fourth field of our advisory lock tags, away from the SQL functions' */
 #define OCT_LOCK_GROUP		0x0C70
 
-#define OCT_NO_CHANGE		(-1)
-
 /* rowids with this bit name a pending change, others a slot of the table */
 #define OCT_ROWID_PENDING	0x80000000U
-
-/* A version of a node; members from "spec" on are unused if it is absent. */
-typedef struct OctPending
-{
-	int			nest_level;
-	CommandId	cid;
-	int32		older;			/* the node's version before, or OCT_NO_CHANGE */
-	bool		present;
-	Oid			serverid;
-	OctNodeSpec spec;
-} OctPending;
-
-typedef struct OctPendingKey
-{
-	Oid			serverid;
-	OctNodeSpec spec;
-} OctPendingKey;
-
-typedef struct OctPendingNode
-{
-	OctPendingKey key;
-	int32		newest;			/* its newest version, or OCT_NO_CHANGE */
-} OctPendingNode;
-
-/* the pending changes of this transaction, oldest first */
-static OctPending *pending = NULL;
-static int32 npending = 0;
-static int32 pending_size = 0;
-static int32 net_growth = 0;	/* additions less removals */
-
-/* OctPendingNode by key; NULL as long as there is no change */
-static HTAB *pending_nodes = NULL;
 
 /* the net changes, between PRE_COMMIT and COMMIT or ABORT */
 static OctChange *net_changes = NULL;
 static int	n_net_changes = 0;
-
-
-/* ---------- the list of changes ---------- */
 
 static OctGroupKey
 group_key(Oid serverid)
@@ -102,120 +58,10 @@ group_key(Oid serverid)
 	return (OctGroupKey) {.dboid = MyDatabaseId,.serverid = serverid};
 }
 
-static OctPendingNode *
-find_node(Oid serverid, const OctNodeSpec *spec, HASHACTION action)
+static bool
+same_group(OctGroupKey a, OctGroupKey b)
 {
-	OctPendingKey key;
-	OctPendingNode *node;
-	bool		found;
-
-	if (pending_nodes == NULL)
-		return NULL;
-
-	memset(&key, 0, sizeof(key));
-	key.serverid = serverid;
-	key.spec.port = spec->port;
-	strlcpy(key.spec.name, spec->name, OCT_NAME_SIZE);
-	node = hash_search(pending_nodes, &key, action, &found);
-	if (action == HASH_ENTER && !found)
-		node->newest = OCT_NO_CHANGE;
-	return node;
-}
-
-/* The version of a node that a command sees, or NULL if the table's counts. */
-static OctPending *
-visible_version(const OctPendingNode *node, CommandId cid)
-{
-	int32		i = node == NULL ? OCT_NO_CHANGE : node->newest;
-
-	while (i != OCT_NO_CHANGE && pending[i].cid >= cid)
-		i = pending[i].older;
-	return i == OCT_NO_CHANGE ? NULL : &pending[i];
-}
-
-/* The newest version of a node, or NULL if the table's counts. */
-static OctPending *
-newest_version(const OctPendingNode *node)
-{
-	return node == NULL || node->newest == OCT_NO_CHANGE ?
-		NULL : &pending[node->newest];
-}
-
-static void
-make_room_for_change(void)
-{
-	if (pending_nodes == NULL)
-	{
-		HASHCTL		ctl;
-
-		ctl.keysize = sizeof(OctPendingKey);
-		ctl.entrysize = sizeof(OctPendingNode);
-		ctl.hcxt = TopTransactionContext;
-		pending_nodes = hash_create("octopus_fdw pending nodes", 64, &ctl,
-									HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	}
-	if (pending == NULL)
-	{
-		pending = MemoryContextAlloc(TopTransactionContext,
-									 sizeof(OctPending) * 64);
-		pending_size = 64;
-	}
-	else if (npending == pending_size)
-	{
-		pending = repalloc_huge(pending,
-								sizeof(OctPending) * 2 * (Size) pending_size);
-		pending_size *= 2;
-	}
-}
-
-static void
-push_change(Oid serverid, const OctNodeSpec *spec, CommandId cid, bool present)
-{
-	OctPendingNode *node;
-	OctPending *change;
-
-	/*
-	 * The change is no catalog change, but has to commit durably and in
-	 * order: it needs a transaction id, and no change may go unseen by later
-	 * commands.
-	 */
-	(void) GetTopTransactionId();
-	(void) GetCurrentCommandId(true);
-
-	make_room_for_change();
-	node = find_node(serverid, spec, HASH_ENTER);
-	change = &pending[npending];
-	change->nest_level = GetCurrentTransactionNestLevel();
-	change->cid = cid;
-	change->older = node->newest;
-	change->present = present;
-	change->serverid = serverid;
-	change->spec = *spec;
-	node->newest = npending++;
-	net_growth += present ? 1 : -1;
-}
-
-/* Undoes the newest change.  Does not throw. */
-static void
-pop_change(void)
-{
-	OctPending *change = &pending[--npending];
-
-	find_node(change->serverid, &change->spec, HASH_FIND)->newest = change->older;
-	net_growth -= change->present ? 1 : -1;
-}
-
-static void
-forget_changes(void)
-{
-	/* the memory goes with TopTransactionContext */
-	pending = NULL;
-	npending = 0;
-	pending_size = 0;
-	net_growth = 0;
-	pending_nodes = NULL;
-	net_changes = NULL;
-	n_net_changes = 0;
+	return a.dboid == b.dboid && a.serverid == b.serverid;
 }
 
 
@@ -237,14 +83,27 @@ oct_regxact_lock_group(Oid serverid)
 
 /* Does the group have the node, all own changes counted? */
 static bool
-is_present(Oid serverid, const OctNodeSpec *spec)
+is_present(OctGroupKey group, const OctNodeSpec *spec)
 {
-	OctPending *version = newest_version(find_node(serverid, spec, HASH_FIND));
+	OctPending *version = oct_pending_newest(group, spec);
 	OctNodeView view;
 
 	if (version != NULL)
 		return version->present;
-	return oct_nodetab_lookup(group_key(serverid), spec, &view);
+	return oct_nodetab_lookup(group, spec, &view);
+}
+
+static void
+push_change(OctGroupKey group, const OctNodeSpec *spec, CommandId cid,
+			bool present)
+{
+	/*
+	 * No catalog says that this transaction wrote something: it needs an id,
+	 * to commit in order and durably, and later commands must see its work.
+	 */
+	(void) GetTopTransactionId();
+	(void) GetCurrentCommandId(true);
+	oct_pending_push(group, spec, cid, present);
 }
 
 /*
@@ -254,11 +113,13 @@ is_present(Oid serverid, const OctNodeSpec *spec)
 bool
 oct_regxact_add(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 {
-	if (is_present(serverid, spec))
+	OctGroupKey group = group_key(serverid);
+
+	if (is_present(group, spec))
 		return false;
-	if (net_growth >= oct_nodetab_room())
+	if (oct_pending_growth() >= oct_nodetab_room())
 		oct_registry_report_full(OCT_ROOM_NODES_FULL);
-	push_change(serverid, spec, cid, true);
+	push_change(group, spec, cid, true);
 	return true;
 }
 
@@ -269,9 +130,11 @@ oct_regxact_add(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 bool
 oct_regxact_remove(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 {
-	if (!is_present(serverid, spec))
+	OctGroupKey group = group_key(serverid);
+
+	if (!is_present(group, spec))
 		return false;
-	push_change(serverid, spec, cid, false);
+	push_change(group, spec, cid, false);
 	return true;
 }
 
@@ -281,7 +144,7 @@ oct_regxact_remove(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 static void
 row_of_pending(const OctPending *version, OctRow *row)
 {
-	row->rowid = OCT_ROWID_PENDING | (uint32) (version - pending);
+	row->rowid = OCT_ROWID_PENDING | (uint32) oct_pending_index(version);
 	row->health = OCT_UNKNOWN;
 	row->spec = version->spec;
 }
@@ -299,12 +162,13 @@ row_of_view(const OctNodeView *view, OctRow *row)
 double
 oct_regxact_count(Oid serverid)
 {
-	double		n = oct_nodetab_count(group_key(serverid));
+	OctGroupKey group = group_key(serverid);
+	double		n = oct_nodetab_count(group);
 
-	for (int32 i = 0; i < npending; i++)
+	for (int32 i = 0; i < oct_pending_count(); i++)
 	{
-		if (pending[i].serverid == serverid)
-			n += pending[i].present ? 1 : -1;
+		if (same_group(oct_pending_get(i)->group, group))
+			n += oct_pending_get(i)->present ? 1 : -1;
 	}
 	return n;
 }
@@ -316,29 +180,27 @@ oct_regxact_count(Oid serverid)
 OctRow *
 oct_regxact_read_group(Oid serverid, CommandId cid, int *nrows)
 {
+	OctGroupKey group = group_key(serverid);
 	int			nviews;
-	OctNodeView *views = oct_nodetab_read_group(group_key(serverid), &nviews);
-	Size		most = (Size) nviews + npending;
+	OctNodeView *views = oct_nodetab_read_group(group, &nviews);
+	Size		most = (Size) nviews + oct_pending_count();
 	OctRow	   *rows = palloc_extended(sizeof(OctRow) * Max(most, 1),
 									   MCXT_ALLOC_HUGE);
 	int			n = 0;
 
 	for (int i = 0; i < nviews; i++)
 	{
-		OctPendingNode *node = find_node(serverid, &views[i].spec, HASH_FIND);
-
-		if (visible_version(node, cid) == NULL)
+		if (oct_pending_visible(group, &views[i].spec, cid) == NULL)
 			row_of_view(&views[i], &rows[n++]);
 	}
 	pfree(views);
 
-	for (int32 i = 0; i < npending; i++)
+	for (int32 i = 0; i < oct_pending_count(); i++)
 	{
-		OctPending *version = &pending[i];
+		OctPending *version = oct_pending_get(i);
 
-		if (version->serverid == serverid && version->present &&
-			visible_version(find_node(serverid, &version->spec, HASH_FIND),
-							cid) == version)
+		if (same_group(version->group, group) && version->present &&
+			oct_pending_visible(group, &version->spec, cid) == version)
 			row_of_pending(version, &rows[n++]);
 	}
 	*nrows = n;
@@ -350,8 +212,8 @@ bool
 oct_regxact_lookup(Oid serverid, const OctNodeSpec *spec, CommandId cid,
 				   OctRow *row)
 {
-	OctPending *version = visible_version(find_node(serverid, spec, HASH_FIND),
-										  cid);
+	OctGroupKey group = group_key(serverid);
+	OctPending *version = oct_pending_visible(group, spec, cid);
 	OctNodeView view;
 
 	if (version != NULL)
@@ -360,7 +222,7 @@ oct_regxact_lookup(Oid serverid, const OctNodeSpec *spec, CommandId cid,
 			row_of_pending(version, row);
 		return version->present;
 	}
-	if (!oct_nodetab_lookup(group_key(serverid), spec, &view))
+	if (!oct_nodetab_lookup(group, spec, &view))
 		return false;
 	row_of_view(&view, row);
 	return true;
@@ -373,18 +235,20 @@ oct_regxact_lookup(Oid serverid, const OctNodeSpec *spec, CommandId cid,
 bool
 oct_regxact_read_row(Oid serverid, uint32 rowid, OctRow *row)
 {
+	OctGroupKey group = group_key(serverid);
 	OctNodeView view;
 
 	if (rowid & OCT_ROWID_PENDING)
 	{
 		uint32		i = rowid & ~OCT_ROWID_PENDING;
 
-		if (i >= (uint32) npending || pending[i].serverid != serverid)
+		if (i >= (uint32) oct_pending_count() ||
+			!same_group(oct_pending_get(i)->group, group))
 			return false;
-		row_of_pending(&pending[i], row);
+		row_of_pending(oct_pending_get(i), row);
 		return true;
 	}
-	if (!oct_nodetab_read_slot(group_key(serverid), (int32) rowid, &view))
+	if (!oct_nodetab_read_slot(group, (int32) rowid, &view))
 		return false;
 	row_of_view(&view, row);
 	return true;
@@ -401,44 +265,43 @@ compare_changes(const void *a, const void *b)
 
 	if (change_a->group.serverid != change_b->group.serverid)
 		return change_a->group.serverid < change_b->group.serverid ? -1 : 1;
-	return 0;
+	return change_a->order < change_b->order ? -1 : 1;
+}
+
+static void
+push_net_change(OctChangeKind kind, const OctPending *version)
+{
+	OctChange  *change = &net_changes[n_net_changes];
+
+	change->kind = kind;
+	change->group = version->group;
+	change->order = n_net_changes++;
+	change->spec = version->spec;
 }
 
 /*
- * What all versions come to, compared with the table, ordered by group.  A
- * node that was removed and registered again is a new registration.
+ * What the newest version of each node comes to, compared with the table,
+ * ordered by group and within it by time.  A node that was removed and
+ * registered again is a new registration.
  */
 static void
 collect_net_changes(void)
 {
-	HASH_SEQ_STATUS scan;
-	OctPendingNode *node;
-
 	net_changes = MemoryContextAllocHuge(TopTransactionContext,
-										 sizeof(OctChange) * 2 * (Size) npending);
+										 sizeof(OctChange) * 2 * (Size) oct_pending_count());
 	n_net_changes = 0;
 
-	hash_seq_init(&scan, pending_nodes);
-	while ((node = hash_seq_search(&scan)) != NULL)
+	for (int32 i = 0; i < oct_pending_count(); i++)
 	{
-		OctPending *version = newest_version(node);
-		OctChange	change;
+		OctPending *version = oct_pending_get(i);
 		OctNodeView view;
 
-		if (version == NULL)
+		if (oct_pending_newest(version->group, &version->spec) != version)
 			continue;
-		change.group = group_key(version->serverid);
-		change.spec = version->spec;
-		if (oct_nodetab_lookup(change.group, &change.spec, &view))
-		{
-			change.kind = OCT_CHANGE_REMOVE;
-			net_changes[n_net_changes++] = change;
-		}
+		if (oct_nodetab_lookup(version->group, &version->spec, &view))
+			push_net_change(OCT_CHANGE_REMOVE, version);
 		if (version->present)
-		{
-			change.kind = OCT_CHANGE_ADD;
-			net_changes[n_net_changes++] = change;
-		}
+			push_net_change(OCT_CHANGE_ADD, version);
 	}
 	qsort(net_changes, n_net_changes, sizeof(OctChange), compare_changes);
 }
@@ -446,11 +309,19 @@ collect_net_changes(void)
 static void
 prepare_commit(void)
 {
-	if (npending == 0)
+	if (oct_pending_count() == 0)
 		return;
 	collect_net_changes();
 	if (n_net_changes > 0)
 		oct_registry_prepare(net_changes, n_net_changes);
+}
+
+static void
+forget_changes(void)
+{
+	oct_pending_forget();
+	net_changes = NULL;			/* TopTransactionContext's, too */
+	n_net_changes = 0;
 }
 
 static void
@@ -474,7 +345,7 @@ xact_callback(XactEvent event, void *arg)
 			break;
 
 		case XACT_EVENT_PRE_PREPARE:
-			if (npending > 0)
+			if (oct_pending_count() > 0)
 				ereport(ERROR,
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						 errmsg("cannot PREPARE a transaction that has registered or unregistered octopus_fdw nodes")));
@@ -496,23 +367,14 @@ static void
 subxact_callback(SubXactEvent event, SubTransactionId my_subid,
 				 SubTransactionId parent_subid, void *arg)
 {
-	int			level;
-
-	if (npending == 0)
-		return;
-	level = GetCurrentTransactionNestLevel();
-
 	switch (event)
 	{
 		case SUBXACT_EVENT_COMMIT_SUB:
-			for (int32 i = npending - 1;
-				 i >= 0 && pending[i].nest_level >= level; i--)
-				pending[i].nest_level = level - 1;
+			oct_pending_commit_subxact(GetCurrentTransactionNestLevel());
 			break;
 
 		case SUBXACT_EVENT_ABORT_SUB:
-			while (npending > 0 && pending[npending - 1].nest_level >= level)
-				pop_change();
+			oct_pending_abort_subxact(GetCurrentTransactionNestLevel());
 			break;
 
 		case SUBXACT_EVENT_START_SUB:
