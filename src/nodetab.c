@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * nodetab.c
- *	  The table of nodes in shared memory: oct_groups, oct_slots, a hash index on
+ *	  The table of nodes in shared memory: groups, slots, a hash index on
  *	  (group, name, port), a journal of changes, and a status per slot.
  *
  * It is of fixed size and holds no pointers: everything is an index, a process
@@ -122,7 +122,7 @@ init_table(void)
 		oct_buckets[i] = OCT_NO_SLOT;
 }
 
-/* For shmem_startup_hook: finds the oct_table, or makes it empty. */
+/* For shmem_startup_hook: finds the table, or makes it empty. */
 void
 oct_nodetab_startup(void)
 {
@@ -147,7 +147,7 @@ oct_nodetab_startup(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
-/* Is there a oct_table, that is, was the library preloaded? */
+/* Is there a table, that is, was the library preloaded? */
 bool
 oct_nodetab_is_up(void)
 {
