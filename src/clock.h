@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * clock.h
- *	  The one place where the monotonic clock is read.
+ *	  The one place where clocks that do not jump are read.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,5 +11,6 @@
 #include "octypes.h"
 
 extern OctTime oct_now(void);
+extern int64 oct_cpu_time_us(void);
 
 #endif							/* CLOCK_H */

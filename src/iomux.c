@@ -19,8 +19,10 @@
 #include "postgres.h"
 
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 #include "miscadmin.h"
+#include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/pmsignal.h"
@@ -30,6 +32,9 @@
 
 /* the longest wait without a look at the latch */
 #define OCT_SHORT_WAIT_MS	10
+
+/* descriptors left alone beside those of fd.c */
+#define OCT_SPARE_FDS		64
 
 /* the most sockets told by one call of epoll_wait */
 #define OCT_EPOLL_EVENTS	256
@@ -51,6 +56,32 @@ oct_iomux_init(void)
 	AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 	AddWaitEventToSet(wait_set, WL_SOCKET_READABLE, epoll_fd, NULL, NULL);
+}
+
+/*
+ * How many sockets this process may have open, after the soft limit of
+ * descriptors has been raised to the hard limit: what fd.c leaves, but at
+ * least half of all, since this process needs next to no files.  Raises an
+ * error if the kernel does not tell the limit.
+ */
+int
+oct_iomux_max_sockets(void)
+{
+	struct rlimit limit;
+	int64		fds;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		elog(ERROR, "getrlimit failed: %m");
+	if (limit.rlim_cur < limit.rlim_max)
+	{
+		rlim_t		soft = limit.rlim_cur;
+
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+			limit.rlim_cur = soft;
+	}
+	fds = Min(limit.rlim_cur, PG_INT32_MAX);
+	return (int) Max(fds - max_safe_fds - OCT_SPARE_FDS, fds / 2);
 }
 
 /*

@@ -64,10 +64,16 @@ report_null(Relation rel, AttrNumber attno)
 			 errtablecol(rel, attno)));
 }
 
-/* Names must be safe to be shown, logged and handed to libpq. */
+/*
+ * Copies a name, if it is one.  Names must be safe to be shown, logged and
+ * handed to libpq.
+ */
 static void
-check_name(const char *name, size_t len)
+copy_name(char *name, Datum value)
 {
+	text	   *given = DatumGetTextPP(value);
+	size_t		len = VARSIZE_ANY_EXHDR(given);
+
 	if (len == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -79,6 +85,10 @@ check_name(const char *name, size_t len)
 				 errmsg("node name is too long"),
 				 errdetail("It has %zu bytes, at most %d are allowed.",
 						   len, OCT_NAME_SIZE - 1)));
+	memset(name, 0, OCT_NAME_SIZE);
+	memcpy(name, VARDATA_ANY(given), len);
+	if ((Pointer) given != DatumGetPointer(value))
+		pfree(given);
 	if (!oct_is_printable_ascii(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -110,22 +120,18 @@ read_spec(ResultRelInfo *rri, EState *estate, TupleTableSlot *slot,
 	AttrNumber	name_attno = modify->binding->attnos[OCT_COLUMN_NODE_NAME];
 	AttrNumber	port_attno = modify->binding->attnos[OCT_COLUMN_NODE_PORT];
 	Datum		value;
-	char	   *name;
-	size_t		len;
 	bool		isnull;
 
-	/* core leaves the constraints of foreign tables to us */
+	/* core leaves the constraints and bounds of foreign tables to us */
 	if (RelationGetDescr(rel)->constr != NULL)
 		ExecConstraints(rri, slot, estate);
+	if (rel->rd_rel->relispartition)
+		ExecPartitionCheck(rri, slot, estate, true);
 
 	value = slot_getattr(slot, name_attno, &isnull);
 	if (isnull)
 		report_null(rel, name_attno);
-	name = TextDatumGetCString(value);
-	len = strlen(name);
-	check_name(name, len);
-	memset(spec->name, 0, OCT_NAME_SIZE);
-	memcpy(spec->name, name, len);
+	copy_name(spec->name, value);
 
 	if (port_attno != 0)
 	{

@@ -13,7 +13,8 @@
  *	 table's LWLock held exclusively, read with it held shared.  The lock is
  *	 held for copies of memory only: no I/O, no allocation, no error.  The
  *	 prober takes it conditionally and only in shared mode, so that it never
- *	 waits, and a prober stopped while it holds it keeps no reader out.
+ *	 waits, and a prober stopped while it holds it keeps no reader out (but a
+ *	 committing writer, until it goes on).
  *
  * - The *status*: what the prober found.  There are two copies and a counter
  *	 of flips; the prober alone writes, always the copy that is not shown, and
@@ -303,11 +304,12 @@ remove_node(OctGroupKey key, const OctNodeSpec *spec)
 {
 	int32		group = oct_nodetab_find_group(key);
 	int32		i = oct_nodetab_find_slot(group, spec);
-	OctSharedSlot *slot = &oct_slots[i];
+	OctSharedSlot *slot;
 	int32	   *link;
 
 	if (i == OCT_NO_SLOT)
 		return;
+	slot = &oct_slots[i];
 
 	for (link = bucket_of(group, spec); *link != i;)
 		link = &oct_slots[*link].next_in_bucket;
@@ -326,6 +328,22 @@ remove_node(OctGroupKey key, const OctNodeSpec *spec)
 /* ---------- writers ---------- */
 
 /*
+ * By how much a run of changes of one group makes the number of groups grow,
+ * -1 to 1.
+ */
+static int
+group_growth(const OctChange *changes, int nchanges)
+{
+	int32		group = oct_nodetab_find_group(changes[0].group);
+	int			before = group == OCT_NO_GROUP ? 0 : oct_groups[group].nnodes;
+	int			after = before;
+
+	for (int i = 0; i < nchanges; i++)
+		after += changes[i].kind == OCT_CHANGE_ADD ? 1 : -1;
+	return (after > 0) - (before > 0);
+}
+
+/*
  * Reserves the slots and groups that a list of changes needs, net of what it
  * removes itself.  The changes stand ordered by group, and the caller holds
  * the writer lock of each of them.  Does not throw; what was reserved must be
@@ -341,14 +359,15 @@ oct_nodetab_reserve(const OctChange *changes, int nchanges)
 	Assert(my_reserved_slots == 0 && my_reserved_groups == 0);
 
 	LWLockAcquire(oct_table_lock, LW_EXCLUSIVE);
-	for (int i = 0; i < nchanges; i++)
+	for (int first = 0, i; first < nchanges; first = i)
 	{
-		need_slots += changes[i].kind == OCT_CHANGE_ADD ? 1 : -1;
-		if ((i == 0 || changes[i].group.serverid != changes[i - 1].group.serverid) &&
-			oct_nodetab_find_group(changes[i].group) == OCT_NO_GROUP)
-			need_groups++;
+		for (i = first; i < nchanges &&
+			 changes[i].group.serverid == changes[first].group.serverid; i++)
+			need_slots += changes[i].kind == OCT_CHANGE_ADD ? 1 : -1;
+		need_groups += group_growth(&changes[first], i - first);
 	}
 	need_slots = Max(need_slots, 0);
+	need_groups = Max(need_groups, 0);
 
 	if (need_slots > oct_table->free_slots - oct_table->reserved_slots)
 		room = OCT_ROOM_NODES_FULL;

@@ -37,46 +37,60 @@
 /* the most that is read from a peer to spare it a connection reset */
 #define OCT_DRAIN_BYTES	65536
 
-/* What an error of the system means; the order is that of precedence. */
+/*
+ * After so many advances in which a login did not end, the peer's window is
+ * made small, and after so many the try ends: a server needs one or two, a
+ * hostile one would go on for ever.
+ */
+#define OCT_SMALL_WINDOW_AT	16
+#define OCT_SMALL_WINDOW	16384
+#define OCT_MAX_ADVANCES	2048
+
+/* What an error of the system means while we connect. */
 static const struct
 {
 	int			errnum;
 	OctReason	reason;
-}			system_errors[] = {
-	/* trouble of ours */
-	{EMFILE, OCT_REASON_VOIDED},
-	{ENFILE, OCT_REASON_VOIDED},
-	{ENOBUFS, OCT_REASON_VOIDED},
-	{ENOMEM, OCT_REASON_VOIDED},
+}			connect_errors[] = {
 	/* for a Unix-domain socket: no such socket; its backlog is full */
 	{ENOENT, OCT_REASON_CONNECTION_REFUSED},
+	{ENOTCONN, OCT_REASON_CONNECTION_REFUSED},
 	{EAGAIN, OCT_REASON_CONNECTION_REFUSED},
 	{ECONNREFUSED, OCT_REASON_CONNECTION_REFUSED},
 	{ECONNRESET, OCT_REASON_CONNECTION_RESET},
 	{EPIPE, OCT_REASON_CONNECTION_RESET},
 	{ETIMEDOUT, OCT_REASON_TIMEOUT},
-	{EHOSTUNREACH, OCT_REASON_HOST_UNREACHABLE},
-	{ENETUNREACH, OCT_REASON_HOST_UNREACHABLE},
-	{EHOSTDOWN, OCT_REASON_HOST_UNREACHABLE},
-	{ENETDOWN, OCT_REASON_HOST_UNREACHABLE},
-	{EACCES, OCT_REASON_HOST_UNREACHABLE},
-	{EPERM, OCT_REASON_HOST_UNREACHABLE},
-	/* no local port is free: ours, unless another address told more */
+	/* trouble of ours */
+	{EMFILE, OCT_REASON_VOIDED},
+	{ENFILE, OCT_REASON_VOIDED},
+	{ENOBUFS, OCT_REASON_VOIDED},
+	{ENOMEM, OCT_REASON_VOIDED},
 	{EADDRNOTAVAIL, OCT_REASON_VOIDED},
 };
 
-/* What libpq says of a peer that does not behave. */
+/* What libpq, or a server that could not even send a message, says. */
 static const struct
 {
 	const char *text;
 	OctReason	reason;
-}			libpq_errors[] = {
+}			session_errors[] = {
+	{"could not fork", OCT_REASON_TOO_MANY_CONNECTIONS},
 	{"server closed the connection", OCT_REASON_CONNECTION_RESET},
+	{"could not receive data from server", OCT_REASON_CONNECTION_RESET},
+	{"could not send", OCT_REASON_CONNECTION_RESET},
 	{"expected authentication request", OCT_REASON_PROTOCOL_ERROR},
+	{"host name must be specified", OCT_REASON_AUTH_FAILED},	/* for GSSAPI */
+	{"GSSAPI", OCT_REASON_AUTH_FAILED},
+	{"SSPI", OCT_REASON_AUTH_FAILED},
 	{"invalid", OCT_REASON_PROTOCOL_ERROR},
 	{"protocol", OCT_REASON_PROTOCOL_ERROR},
 	{"authentication", OCT_REASON_AUTH_FAILED},
 	{"out of memory", OCT_REASON_VOIDED},
+};
+
+/* What libpq looks up in the environment beside PQconndefaults' variables. */
+static const char *const other_variables[] = {
+	"PGSERVICEFILE", "PGSYSCONFDIR", "PGTZ", "PGDATESTYLE", "PGGEQO",
 };
 
 /* the name of the operating system's user */
@@ -97,9 +111,13 @@ shield_environment(void)
 			unsetenv(option->envvar);
 	}
 	PQconninfoFree(options);
-	unsetenv("PGSERVICEFILE");
-	unsetenv("PGSYSCONFDIR");
+	for (int i = 0; i < lengthof(other_variables); i++)
+		unsetenv(other_variables[i]);
 	setenv("HOME", OCT_NOWHERE, 1);
+
+	/* a server may ask for Kerberos, which could take its time to look around */
+	setenv("KRB5_CONFIG", OCT_NOWHERE, 1);
+	setenv("KRB5CCNAME", OCT_NOWHERE, 1);
 }
 
 /* Once a process.  Raises an error if the user has no name. */
@@ -139,40 +157,57 @@ find_sqlstate(const char *text, char *sqlstate)
 	return NULL;
 }
 
-static OctReason
-reason_of_text(const char *text, OctPhase phase)
+/* What libpq puts before the cause is skipped: "connection to ... failed: ". */
+static const char *
+skip_context(const char *text)
 {
-	for (int i = 0; i < lengthof(system_errors); i++)
+	const char *failed = strstr(text, " failed: ");
+
+	if (strncmp(text, "connection to server ", 21) == 0 && failed != NULL)
+		return failed + 9;
+	return text;
+}
+
+static OctReason
+reason_of_text(const char *cause, OctPhase phase)
+{
+	if (phase == OCT_PHASE_CONNECT)
 	{
-		if (strstr(text, strerror(system_errors[i].errnum)) != NULL)
-			return system_errors[i].reason;
+		size_t		len = strcspn(cause, "\n");
+
+		/* the cause is the system's error, or ends with it */
+		for (int i = 0; i < lengthof(connect_errors); i++)
+		{
+			const char *error = strerror(connect_errors[i].errnum);
+			size_t		error_len = strlen(error);
+
+			if (len >= error_len &&
+				strncmp(cause + len - error_len, error, error_len) == 0)
+				return connect_errors[i].reason;
+		}
 	}
-	for (int i = 0; i < lengthof(libpq_errors); i++)
+	for (int i = 0; i < lengthof(session_errors); i++)
 	{
-		if (strstr(text, libpq_errors[i].text) != NULL)
-			return libpq_errors[i].reason;
+		if (strstr(cause, session_errors[i].text) != NULL)
+			return session_errors[i].reason;
 	}
 	return phase == OCT_PHASE_CONNECT ? OCT_REASON_HOST_UNREACHABLE :
 		OCT_REASON_PROTOCOL_ERROR;
 }
 
-/* Keeps the first line of a text, without what libpq puts before the cause. */
+/* Keeps the first line of a text. */
 static void
 set_message(OctOutcome *outcome, const char *text)
 {
-	const char *failed = strstr(text, " failed: ");
-	const char *end;
+	size_t		len = strcspn(text, "\n");
 
-	if (strncmp(text, "connection to server ", 21) == 0 && failed != NULL)
-		text = failed + 9;
-	end = text + strcspn(text, "\n");
-	strlcpy(outcome->message, text, Min(end - text + 1, OCT_MESSAGE_SIZE));
+	strlcpy(outcome->message, text, Min(len + 1, OCT_MESSAGE_SIZE));
 }
 
 static void
 classify_failure(const OctPqProbe *probe, OctOutcome *outcome)
 {
-	const char *text = PQerrorMessage(probe->conn);
+	const char *text = skip_context(PQerrorMessage(probe->conn));
 	const char *said;
 
 	if (PQconnectionNeedsPassword(probe->conn))
@@ -239,7 +274,7 @@ connect_to(const OctTarget *target)
 		"gssencmode", "passfile", "keepalives", NULL
 	};
 	const char *values[] = {
-		target->socket_dir != NULL ? target->socket_dir : target->addresses,
+		target->socket_dir != NULL ? target->socket_dir : target->address,
 		port, user_name, "postgres", target->application_name, "disable",
 		"disable", OCT_NOWHERE, "0", NULL
 	};
@@ -259,6 +294,7 @@ oct_pqprobe_start(OctPqProbe *probe, const OctTarget *target,
 {
 	memset(outcome, 0, sizeof(OctOutcome));
 	probe->phase = OCT_PHASE_CONNECT;
+	probe->advances = 0;
 
 	/* libpq would take it for two hosts and look the second one up */
 	if (target->socket_dir != NULL && strchr(target->socket_dir, ',') != NULL)
@@ -292,17 +328,36 @@ oct_pqprobe_start(OctPqProbe *probe, const OctTarget *target,
 }
 
 /*
+ * Keeps a server that does not come to an end from taking our time and memory.
+ * Returns false if it has had enough of both.
+ */
+static bool
+restrain(OctPqProbe *probe)
+{
+	int			window = OCT_SMALL_WINDOW;
+
+	if (probe->phase == OCT_PHASE_CONNECT)
+		return true;
+	if (++probe->advances == OCT_SMALL_WINDOW_AT)
+		(void) setsockopt(PQsocket(probe->conn), SOL_SOCKET, SO_RCVBUF,
+						  &window, sizeof(window));
+	return probe->advances < OCT_MAX_ADVANCES;
+}
+
+/*
  * Goes on with a try whose socket is ready.  Returns true if it has to wait,
- * with the events to watch its socket for, which may be another socket now;
- * or false if it ended, with its outcome.  Does not throw.
+ * with the events to watch its socket for; or false if it ended, with its
+ * outcome.  Does not throw.
  */
 bool
 oct_pqprobe_advance(OctPqProbe *probe, int *events, OctOutcome *outcome)
 {
 	PostgresPollingStatusType status = PQconnectPoll(probe->conn);
+	bool		unfinished = status == PGRES_POLLING_READING ||
+		status == PGRES_POLLING_WRITING;
 
 	note_phase(probe);
-	if (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING)
+	if (unfinished && restrain(probe))
 	{
 		*events = status == PGRES_POLLING_READING ? OCT_IO_READ : OCT_IO_WRITE;
 		return true;
@@ -310,7 +365,12 @@ oct_pqprobe_advance(OctPqProbe *probe, int *events, OctOutcome *outcome)
 
 	memset(outcome, 0, sizeof(OctOutcome));
 	outcome->phase = probe->phase;
-	if (status == PGRES_POLLING_OK)
+	if (unfinished)
+	{
+		outcome->reason = OCT_REASON_PROTOCOL_ERROR;
+		strlcpy(outcome->message, "the login does not end", OCT_MESSAGE_SIZE);
+	}
+	else if (status == PGRES_POLLING_OK)
 		describe_login(probe, outcome);
 	else
 		classify_failure(probe, outcome);

@@ -19,8 +19,8 @@ struct pg_conn;
 /* Where to connect to. */
 typedef struct OctTarget
 {
-	const char *socket_dir;		/* NULL: addresses counts */
-	const char *addresses;		/* as text, comma-separated */
+	const char *socket_dir;		/* NULL: address counts */
+	const char *address;		/* as text */
 	int32		port;
 	const char *application_name;
 } OctTarget;
@@ -30,6 +30,7 @@ typedef struct OctPqProbe
 {
 	struct pg_conn *conn;
 	OctPhase	phase;			/* how far it has come */
+	int			advances;		/* since the server answered */
 } OctPqProbe;
 
 extern void oct_pqprobe_init(void);

@@ -24,7 +24,7 @@ oct_probe_init(OctProbe *probe, OctVerdict verdict, OctTime due, uint16 phase)
 	probe->started = due;
 	probe->limit = due;
 	probe->deadline = due;
-	probe->lag_us = 0;
+	probe->lag = (OctLag) {0};
 	probe->phase = phase;
 	probe->settled = false;
 	probe->verdict = verdict;
@@ -80,9 +80,21 @@ oct_probe_wake(const OctProbe *probe)
 	return OCT_TIME_NEVER;
 }
 
-/* The timer fired; lag_us is the owner's lag up to "now". */
+/* The deadline that the lag up to now leaves the running leg. */
+static OctTime
+moved_deadline(const OctProbe *probe, const OctPolicy *policy, OctLag lag)
+{
+	int64		stall_us = lag.stall_us - probe->lag.stall_us;
+	int64		work_us = lag.work_us - probe->lag.work_us;
+
+	return oct_time_add_us(probe->limit, stall_us +
+						   Min(work_us, policy->timeout_ms * OCT_US_PER_MS));
+}
+
+/* The timer fired; "lag" is the owner's up to "now". */
 OctProbeAction
-oct_probe_on_timer(OctProbe *probe, OctTime now, int64 lag_us)
+oct_probe_on_timer(OctProbe *probe, const OctPolicy *policy, OctTime now,
+				   OctLag lag)
 {
 	if (oct_time_before(now, oct_probe_wake(probe)))
 		return OCT_PROBE_WAIT;
@@ -93,41 +105,45 @@ oct_probe_on_timer(OctProbe *probe, OctTime now, int64 lag_us)
 		return OCT_PROBE_START;
 	}
 
-	if (lag_us > probe->lag_us)
-	{
-		probe->deadline = oct_time_add_us(probe->deadline,
-										  lag_us - probe->lag_us);
-		probe->lag_us = lag_us;
-		if (oct_time_before(now, probe->deadline))
-			return OCT_PROBE_WAIT;
-	}
-	return OCT_PROBE_EXPIRE;
+	probe->deadline = moved_deadline(probe, policy, lag);
+	return oct_time_before(now, probe->deadline) ?
+		OCT_PROBE_WAIT : OCT_PROBE_EXPIRE;
 }
 
-/* A try starts; lag_us is the owner's lag up to "now". */
+/* A try starts, as yet with one leg; "lag" is the owner's. */
 void
 oct_probe_on_start(OctProbe *probe, const OctPolicy *policy, OctTime now,
-				   int64 lag_us)
+				   OctLag lag)
 {
 	probe->state = OCT_PROBE_RUNNING;
 	probe->started = now;
-	probe->limit = oct_time_add_ms(now, policy->timeout_ms);
+	probe->lag = lag;
+	oct_probe_on_leg(probe, policy, 0, 1);
+}
+
+/* A leg, counted from 0, of the running try starts. */
+void
+oct_probe_on_leg(OctProbe *probe, const OctPolicy *policy, int leg, int nlegs)
+{
+	probe->limit = oct_time_add_us(probe->started,
+								   policy->timeout_ms * OCT_US_PER_MS *
+								   (leg + 1) / nlegs);
 	probe->deadline = probe->limit;
-	probe->lag_us = lag_us;
 }
 
 /*
- * Is an outcome that arrived at "now" no evidence, because the try outlived
- * its limit by nothing but our own lag?
+ * Is an outcome no evidence, because of a long stall of the owner before it?
  *
- * An expired try is none of that: its deadline was moved by the lag already.
+ * An expired try is none of that: its deadline was moved by the stall already.
  */
 bool
-oct_probe_is_void(const OctProbe *probe, OctReason reason, OctTime now)
+oct_probe_is_void(const OctProbe *probe, const OctPolicy *policy,
+				  OctReason reason, OctLag lag)
 {
 	return reason != OCT_REASON_TIMEOUT &&
 		oct_policy_evidence(reason) == OCT_EVIDENCE_DEAD &&
-		!oct_time_before(now, probe->limit);
+		lag.stall_us - probe->lag.stall_us >=
+		Min(OCT_VOID_STALL_US, policy->timeout_ms * OCT_US_PER_MS);
 }
 
 /*
@@ -143,7 +159,8 @@ oct_probe_on_outcome(OctProbe *probe, const OctPolicy *policy,
 
 	probe->state = OCT_PROBE_WAITING;
 	if (evidence == OCT_EVIDENCE_NONE)
-		probe->due = oct_time_add_ms(now, Max(policy->retry_delay_ms,
+		probe->due = oct_time_add_ms(now, Max(Min(policy->retry_delay_ms,
+												  policy->period_ms),
 											  OCT_VOID_DELAY_MS));
 	else if (oct_policy_in_doubt(&probe->verdict))
 		probe->due = oct_time_add_ms(now, policy->retry_delay_ms);
@@ -154,24 +171,21 @@ oct_probe_on_outcome(OctProbe *probe, const OctPolicy *policy,
 
 /*
  * The policy changed at "now".  It counts at once: a running try gets the new
- * timeout, a waiting one comes within the new period.
+ * timeout, a waiting one comes within the new delay.
  */
 void
 oct_probe_on_policy(OctProbe *probe, const OctPolicy *policy, OctTime now)
 {
 	if (probe->state == OCT_PROBE_RUNNING)
+		oct_probe_on_leg(probe, policy, 0, 1);
+	else if (probe->state == OCT_PROBE_WAITING)
 	{
-		int64		moved_us = oct_time_diff_us(probe->deadline, probe->limit);
+		OctTime		due = oct_time_add_us(now,
+										  oct_policy_in_doubt(&probe->verdict) ?
+										  policy->retry_delay_ms * OCT_US_PER_MS :
+										  phase_us(probe, policy));
 
-		probe->limit = oct_time_add_ms(probe->started, policy->timeout_ms);
-		probe->deadline = oct_time_add_us(probe->limit, moved_us);
-	}
-	else if (probe->state == OCT_PROBE_WAITING && probe->settled)
-	{
-		int64		delay_us = oct_policy_in_doubt(&probe->verdict) ?
-			policy->retry_delay_ms * OCT_US_PER_MS :
-			phase_us(probe, policy);
-
-		probe->due = oct_time_add_us(now, delay_us);
+		if (oct_time_before(due, probe->due))
+			probe->due = due;
 	}
 }

@@ -19,8 +19,8 @@
  * Sockets come before timers: deadlines are judged only right after all ready
  * sockets have been served, and by the time of that look at them.  The prober
  * measures by how much it looks later than it meant to, the lag, and
- * deadlines move by it (see probe.h); while tries are in flight it looks at
- * least every OCT_WATCH_MS, so that no longer stall goes unnoticed.
+ * deadlines move by it (see probe.h); while tries are in flight it looks often
+ * enough that no long stall goes unnoticed.
  *
  * The loop does no SQL, reads no file but the hosts file, and waits for no
  * lock.  The prober is attached to no database.  Its memory of the nodes may
@@ -32,14 +32,12 @@
 #include "postgres.h"
 
 #include <signal.h>
-#include <sys/resource.h>
 
 #include "common/pg_prng.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
-#include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/sinval.h"
@@ -47,6 +45,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "attempt.h"
 #include "clock.h"
 #include "iomux.h"
 #include "nodetab.h"
@@ -57,20 +56,19 @@
 #include "resolver.h"
 #include "timerq.h"
 
-/* the longest wait while tries are in flight */
+/*
+ * While tries are in flight, sockets are looked at so often, and being so much
+ * later than meant counts as lag; or, if that is less, this part of a timeout.
+ */
 #define OCT_WATCH_MS		50
-
-/* being later than this is lag; below, it is the work of a turn */
-#define OCT_LATE_US			INT64CONST(25000)
+#define OCT_LATE_MS			25
+#define OCT_TIMEOUT_PARTS	8
 
 /* the most timers served before sockets are looked at again */
 #define OCT_TIMERS_PER_TURN	64
 
 /* the most changes copied at once, and the most sockets told at once */
 #define OCT_BATCH			256
-
-/* descriptors left alone beside those of fd.c */
-#define OCT_SPARE_FDS		64
 
 /* the tries of a restarted prober are spread over this, or a period */
 #define OCT_RESTART_SPREAD_MS	1000
@@ -83,7 +81,9 @@ typedef struct OctNode
 	OctNodeSpec spec;
 	OctProbe	probe;
 	OctTimer	timer;			/* at oct_probe_wake(&probe) */
-	OctPqProbe	try;			/* while the probe is running */
+	OctAttempt	attempt;		/* while the probe is running */
+	int			leg;			/* of the attempt, counted from 0 */
+	int			nlegs;
 	dlist_node	queue_node;		/* while the probe is queued */
 } OctNode;
 
@@ -102,7 +102,7 @@ static OctTimerQueue timers;
 static dlist_head queue = DLIST_STATIC_INIT(queue); /* waiting for a place */
 static int	in_flight = 0;
 static int	max_in_flight;
-static int64 lag_us = 0;		/* all there ever was */
+static OctLag lag = {0};		/* all there ever was */
 static OctChangeCursor cursor;
 static OctPolicy policy;		/* in force */
 
@@ -115,7 +115,7 @@ arm_timer(OctNode *node)
 	oct_timerq_arm(&timers, &node->timer, oct_probe_wake(&node->probe));
 }
 
-/* The running try has come to an outcome. */
+/* The try has come to its outcome. */
 static void
 finish_try(OctNode *node, OctOutcome *outcome)
 {
@@ -124,10 +124,10 @@ finish_try(OctNode *node, OctOutcome *outcome)
 	OctEvidence evidence;
 	bool		changed;
 
-	oct_pqprobe_close(&node->try);
+	oct_attempt_end(&node->attempt);
 	in_flight--;
 
-	if (oct_probe_is_void(&node->probe, outcome->reason, now))
+	if (oct_probe_is_void(&node->probe, &policy, outcome->reason, lag))
 		outcome->reason = OCT_REASON_VOIDED;
 	evidence = oct_policy_evidence(outcome->reason);
 	changed = oct_probe_on_outcome(&node->probe, &policy, evidence, now);
@@ -142,58 +142,56 @@ finish_try(OctNode *node, OctOutcome *outcome)
 		oct_report_change(&node->spec, &node->probe.verdict, outcome);
 }
 
-static void
-expire_try(OctNode *node)
+/* Starts a leg; returns false if it has ended already, with its outcome. */
+static bool
+start_leg(OctNode *node, OctOutcome *outcome)
 {
-	OctOutcome	outcome = {.reason = OCT_REASON_TIMEOUT,.phase = node->try.phase};
-
-	snprintf(outcome.message, sizeof(outcome.message),
-			 node->try.phase == OCT_PHASE_CONNECT ?
-			 "no connection within %d ms" : "no answer within %d ms",
-			 policy.timeout_ms);
-	finish_try(node, &outcome);
+	oct_probe_on_leg(&node->probe, &policy, node->leg, node->nlegs);
+	arm_timer(node);
+	return oct_attempt_start_leg(&node->attempt, &node->spec,
+								 oct_application_name, node->slot, outcome);
 }
 
-/* Watches the socket of the running try. */
-static bool
-watch_try(OctNode *node, int events, OctOutcome *outcome)
+/* A leg has come to its outcome: goes on to the next one, or finishes. */
+static void
+finish_leg(OctNode *node, OctOutcome *outcome)
 {
-	if (oct_iomux_watch(oct_pqprobe_socket(&node->try), events, node->slot))
-		return true;
-	memset(outcome, 0, sizeof(OctOutcome));
-	outcome->reason = OCT_REASON_VOIDED;
-	outcome->phase = node->try.phase;
-	strlcpy(outcome->message, strerror(errno), OCT_MESSAGE_SIZE);
-	return false;
+	while (oct_attempt_next_leg(&node->attempt, outcome))
+	{
+		node->leg++;
+		if (start_leg(node, outcome))
+			return;
+	}
+	finish_try(node, outcome);
+}
+
+static void
+expire_leg(OctNode *node)
+{
+	OctPhase	phase = node->attempt.probe.phase;
+	OctOutcome	outcome = {.reason = OCT_REASON_TIMEOUT,.phase = phase};
+
+	snprintf(outcome.message, sizeof(outcome.message),
+			 phase == OCT_PHASE_CONNECT ?
+			 "no connection within %d ms" : "no answer within %d ms",
+			 policy.timeout_ms);
+	finish_leg(node, &outcome);
 }
 
 static void
 start_try(OctNode *node, OctTime now)
 {
-	OctTarget	target = {
-		.port = node->spec.port,
-		.application_name = oct_application_name,
-	};
 	OctOutcome	outcome;
-	char		addresses[OCT_ADDRESSES_SIZE];
 
 	in_flight++;
-	oct_probe_on_start(&node->probe, &policy, now, lag_us);
-	arm_timer(node);
+	node->leg = 0;
+	node->nlegs = oct_attempt_begin(&node->attempt, &node->spec, &outcome);
+	oct_probe_on_start(&node->probe, &policy, now, lag);
 
-	if (node->spec.name[0] == '/')
-		target.socket_dir = node->spec.name;
-	else if (oct_resolver_lookup(node->spec.name, addresses, &outcome))
-		target.addresses = addresses;
-	else
-	{
+	if (node->nlegs == 0)
 		finish_try(node, &outcome);
-		return;
-	}
-
-	if (!oct_pqprobe_start(&node->try, &target, &outcome) ||
-		!watch_try(node, OCT_IO_WRITE, &outcome))
-		finish_try(node, &outcome);
+	else if (!start_leg(node, &outcome))
+		finish_leg(node, &outcome);
 }
 
 /* The socket of a running try is ready. */
@@ -201,11 +199,9 @@ static void
 advance_try(OctNode *node)
 {
 	OctOutcome	outcome;
-	int			events;
 
-	if (!oct_pqprobe_advance(&node->try, &events, &outcome) ||
-		!watch_try(node, events, &outcome))
-		finish_try(node, &outcome);
+	if (!oct_attempt_advance(&node->attempt, node->slot, &outcome))
+		finish_leg(node, &outcome);
 }
 
 /* Starts queued tries as long as there is a place. */
@@ -228,7 +224,7 @@ run_timers(OctTime now)
 	{
 		OctNode    *node = (OctNode *) ((char *) timer - offsetof(OctNode, timer));
 
-		switch (oct_probe_on_timer(&node->probe, now, lag_us))
+		switch (oct_probe_on_timer(&node->probe, &policy, now, lag))
 		{
 			case OCT_PROBE_WAIT:
 				arm_timer(node);
@@ -237,7 +233,7 @@ run_timers(OctTime now)
 				dlist_push_tail(&queue, &node->queue_node);
 				break;
 			case OCT_PROBE_EXPIRE:
-				expire_try(node);
+				expire_leg(node);
 				break;
 		}
 	}
@@ -255,7 +251,7 @@ drop_node(OctNode *node)
 		dlist_delete(&node->queue_node);
 	if (node->probe.state == OCT_PROBE_RUNNING)
 	{
-		oct_pqprobe_close(&node->try);
+		oct_attempt_end(&node->attempt);
 		in_flight--;
 	}
 	nodes[node->slot] = NULL;
@@ -362,87 +358,96 @@ serve_interrupts(void)
 }
 
 /*
- * How long the next wait may be, in milliseconds rounded up, so that all that
- * becomes due within one is served at once; -1 is for ever.
+ * How long the wait that begins at "now" may be, in milliseconds rounded up, so
+ * that all that becomes due within one is served at once; -1 is for ever.
  */
 static int64
-time_to_wait_ms(bool reconciled)
+time_to_wait_ms(OctTime now, bool reconciled)
 {
 	OctTime		next = oct_timerq_next(&timers);
 	int64		wait_ms = -1;
 
 	if (next.us != OCT_TIME_NEVER.us)
-		wait_ms = Max((oct_time_diff_us(next, oct_now()) + OCT_US_PER_MS - 1) /
+		wait_ms = Max((oct_time_diff_us(next, now) + OCT_US_PER_MS - 1) /
 					  OCT_US_PER_MS, 0);
 	if (in_flight > 0)
-		wait_ms = Min(wait_ms < 0 ? OCT_WATCH_MS : wait_ms, OCT_WATCH_MS);
+	{
+		int64		watch_ms = Max(Min(policy.timeout_ms / OCT_TIMEOUT_PARTS,
+									   OCT_WATCH_MS), 1);
+
+		wait_ms = Min(wait_ms < 0 ? watch_ms : wait_ms, watch_ms);
+	}
 	if (!reconciled)
 		wait_ms = Min(wait_ms < 0 ? 1 : wait_ms, 1);
 	return wait_ms;
 }
 
+/*
+ * The sockets are looked at "late_us" later than was meant.  What of that the
+ * process was running for is work, the rest is stall.
+ */
+static void
+note_lag(int64 late_us)
+{
+	static int64 cpu_us = 0;	/* at the last look */
+	int64		cpu_now_us = oct_cpu_time_us();
+	int64		late_limit_us = Min(OCT_LATE_MS * OCT_US_PER_MS,
+									policy.timeout_ms * OCT_US_PER_MS /
+									OCT_TIMEOUT_PARTS);
+
+	if (late_us > late_limit_us)
+	{
+		int64		work_us = Min(late_us, cpu_now_us - cpu_us);
+
+		lag.work_us += work_us;
+		lag.stall_us += late_us - work_us;
+	}
+	cpu_us = cpu_now_us;
+}
+
+/*
+ * Waits once and advances the tries whose sockets are ready.  "looked" is the
+ * time of the last look at the sockets and becomes that of this one.  Returns
+ * false if there was none, or if more sockets may be ready.
+ */
+static bool
+wait_and_advance(OctTime *looked, bool reconciled)
+{
+	int			owners[OCT_BATCH];
+	OctTime		before = oct_now();
+	int64		wait_ms = time_to_wait_ms(before, reconciled);
+	int			n = oct_iomux_wait(wait_ms, owners, OCT_BATCH);
+	OctTime		after = oct_now();
+	int64		late_us = oct_time_diff_us(before, *looked);
+
+	if (wait_ms >= 0)
+		late_us += Max(oct_time_diff_us(after, before) - wait_ms * OCT_US_PER_MS, 0);
+	note_lag(late_us);
+	*looked = after;
+	for (int i = 0; i < n; i++)
+		advance_try(nodes[owners[i]]);
+	return n >= 0 && n < OCT_BATCH;
+}
+
 static void
 probe_for_ever(void)
 {
-	int			owners[OCT_BATCH];
-	OctTime		looked = oct_now(); /* when all ready sockets had been served */
-	int64		meant_us = 0;	/* how long after that to look again */
+	OctTime		looked = oct_now();
 
 	for (;;)
 	{
+		int			passes = in_flight / OCT_BATCH + 1;
 		bool		reconciled;
-		int64		wait_ms;
-		OctTime		now;
-		int			n;
 
 		ResetLatch(MyLatch);
 		serve_interrupts();
 		reconciled = reconcile(looked);
 		run_timers(looked);
 
-		do
-		{
-			wait_ms = time_to_wait_ms(reconciled);
-			n = oct_iomux_wait(wait_ms, owners, OCT_BATCH);
-			now = oct_now();
-			for (int i = 0; i < n; i++)
-				advance_try(nodes[owners[i]]);
-			if (wait_ms < 0)
-				looked = now;	/* nothing was meant, so nothing is late */
-			else
-				meant_us += wait_ms * OCT_US_PER_MS;
-			if (n < 0)
-				serve_interrupts();
-		} while (n < 0 || n == OCT_BATCH);
-
-		if (oct_time_diff_us(now, looked) - meant_us > OCT_LATE_US)
-			lag_us += oct_time_diff_us(now, looked) - meant_us;
-		looked = now;
-		meant_us = 0;
+		/* serve all sockets that are ready now, but none for ever */
+		while (!wait_and_advance(&looked, reconciled) && passes-- > 0)
+			serve_interrupts();
 	}
-}
-
-/* How many descriptors tries may take, the soft limit having been raised. */
-static int
-descriptor_limit(void)
-{
-	struct rlimit limit;
-	int64		fds;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		elog(ERROR, "getrlimit failed: %m");
-	if (limit.rlim_cur < limit.rlim_max)
-	{
-		rlim_t		soft = limit.rlim_cur;
-
-		limit.rlim_cur = limit.rlim_max;
-		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-			limit.rlim_cur = soft;
-	}
-	fds = Min(limit.rlim_cur, PG_INT32_MAX);
-
-	/* fd.c's share, of which the prober uses next to nothing */
-	return (int) Max(fds - max_safe_fds - OCT_SPARE_FDS, fds / 2);
 }
 
 void
@@ -462,7 +467,7 @@ oct_prober_main(Datum arg)
 	oct_resolver_init();
 	oct_iomux_init();
 	oct_timerq_init(&timers);
-	max_in_flight = descriptor_limit();
+	max_in_flight = oct_iomux_max_sockets();
 	policy = oct_default_policy;
 	nodes = MemoryContextAllocExtended(TopMemoryContext,
 									   sizeof(OctNode *) * oct_nodetab_nslots(),

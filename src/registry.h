@@ -18,6 +18,6 @@ extern void oct_registry_prepare(const OctChange *changes, int nchanges);
 extern void oct_registry_commit(const OctChange *changes, int nchanges);
 extern void oct_registry_abort(void);
 
-extern void oct_registry_report_full(OctRoom room) pg_attribute_noreturn();
+extern void oct_registry_report_full(OctRoom room);
 
 #endif							/* REGISTRY_H */

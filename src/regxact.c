@@ -10,6 +10,8 @@
  *	  to its end.  So nobody else changes the group meanwhile, and what was
  *	  read is still so when it is written.  The lock is taken anew by every
  *	  statement: rolling back a savepoint releases what was taken after it.
+ *	  (Rows that a partitioned table routes to a partition of ours are the
+ *	  exception: core tells of the partition when its first row comes.)
  *
  * 2. oct_regxact_add and oct_regxact_remove push a change on the list of
  *	  pending changes (pending.c), with its nesting level and command id.
@@ -124,15 +126,16 @@ oct_regxact_add(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 }
 
 /*
- * Unregisters a node.  Returns false if it is gone already, which happens to
- * a statement that meets a row twice (by a join, say).
+ * Unregisters a node that the command "cid" sees.  Returns false if the same
+ * command has changed it already, which happens when it meets a row twice (by
+ * a join, say); what it made of it then is not what it meets.
  */
 bool
 oct_regxact_remove(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 {
 	OctGroupKey group = group_key(serverid);
 
-	if (!is_present(group, spec))
+	if (oct_pending_newest(group, spec) != oct_pending_visible(group, spec, cid))
 		return false;
 	push_change(group, spec, cid, false);
 	return true;

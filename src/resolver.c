@@ -23,7 +23,7 @@ typedef struct OctLookup
 {
 	bool		done;
 	int			status;			/* ARES_... */
-	char	   *addresses;		/* of OCT_ADDRESSES_SIZE */
+	OctAddresses *addresses;
 } OctLookup;
 
 static ares_channel channel;
@@ -60,30 +60,27 @@ static void
 lookup_callback(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 {
 	OctLookup  *lookup = (OctLookup *) arg;
-	size_t		used = 0;
-	int			n = 0;
+	OctAddresses *addresses = lookup->addresses;
 
 	lookup->done = true;
 	lookup->status = status;
 	if (status != ARES_SUCCESS)
 		return;
 
+	addresses->n = 0;
 	for (struct ares_addrinfo_node *node = info->nodes;
-		 node != NULL && n < OCT_MAX_ADDRESSES; node = node->ai_next)
+		 node != NULL && addresses->n < OCT_MAX_ADDRESSES; node = node->ai_next)
 	{
 		const void *addr = node->ai_family == AF_INET ?
 			(const void *) &((struct sockaddr_in *) node->ai_addr)->sin_addr :
 			(const void *) &((struct sockaddr_in6 *) node->ai_addr)->sin6_addr;
 
-		if (n++ > 0)
-			lookup->addresses[used++] = ',';
-		if (inet_ntop(node->ai_family, addr, lookup->addresses + used,
-					  OCT_ADDRESSES_SIZE - used) == NULL)
-			lookup->addresses[used] = '\0';
-		used += strlen(lookup->addresses + used);
+		if (inet_ntop(node->ai_family, addr, addresses->text[addresses->n],
+					  OCT_ADDRESS_SIZE) != NULL)
+			addresses->n++;
 	}
 	ares_freeaddrinfo(info);
-	if (n == 0)
+	if (addresses->n == 0)
 		lookup->status = ARES_ENODATA;
 }
 
@@ -97,19 +94,21 @@ fail(OctOutcome *failure, OctReason reason, const char *message)
 }
 
 /*
- * Writes the addresses of a host to "addresses", of OCT_ADDRESSES_SIZE, as
- * libpq takes them in hostaddr.  Returns false and the outcome of the try if
- * there are none.  Does not throw.
+ * Finds the addresses of a host, at least one, as libpq takes them in
+ * hostaddr.  Returns false and the outcome of the try if there are none.  Does
+ * not throw.
  */
 bool
-oct_resolver_lookup(const char *name, char *addresses, OctOutcome *failure)
+oct_resolver_lookup(const char *name, OctAddresses *addresses,
+					OctOutcome *failure)
 {
 	struct ares_addrinfo_hints hints = {0};
 	OctLookup	lookup = {.addresses = addresses};
 
 	if (is_numeric(name))
 	{
-		strlcpy(addresses, name, OCT_ADDRESSES_SIZE);
+		addresses->n = 1;
+		strlcpy(addresses->text[0], name, OCT_ADDRESS_SIZE);
 		return true;
 	}
 

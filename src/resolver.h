@@ -10,12 +10,20 @@
 
 #include "octypes.h"
 
-/* a list of so many addresses as text, comma-separated; more are ignored */
-#define OCT_MAX_ADDRESSES		8
-#define OCT_ADDRESSES_SIZE		(OCT_MAX_ADDRESSES * 46)
+/* more addresses of a name are ignored */
+#define OCT_MAX_ADDRESSES	8
+
+/* an address as text, or what passes for one: as long as a name */
+#define OCT_ADDRESS_SIZE	OCT_NAME_SIZE
+
+typedef struct OctAddresses
+{
+	int			n;
+	char		text[OCT_MAX_ADDRESSES][OCT_ADDRESS_SIZE];
+} OctAddresses;
 
 extern void oct_resolver_init(void);
-extern bool oct_resolver_lookup(const char *name, char *addresses,
+extern bool oct_resolver_lookup(const char *name, OctAddresses *addresses,
 								OctOutcome *failure);
 
 #endif							/* RESOLVER_H */

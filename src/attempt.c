@@ -1,0 +1,132 @@
+/*-------------------------------------------------------------------------
+ *
+ * attempt.c
+ *	  One try at a node: its addresses in turn, until one shows life.
+ *
+ * Life at any address is the node's life.  If none shows life, one that is
+ * dead outweighs trouble of ours at another (an address family that this
+ * machine does not have, say).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "attempt.h"
+#include "iomux.h"
+#include "policy.h"
+
+/*
+ * Begins an attempt and returns how many legs it has; 0, with its outcome, if
+ * the name has no address.
+ */
+int
+oct_attempt_begin(OctAttempt *attempt, const OctNodeSpec *spec,
+				  OctOutcome *outcome)
+{
+	OctAddresses addresses;
+
+	attempt->legs = NULL;
+	if (spec->name[0] == '/')
+		return 1;
+	if (!oct_resolver_lookup(spec->name, &addresses, outcome))
+		return 0;
+	if (addresses.n > 1 || strcmp(addresses.text[0], spec->name) != 0)
+	{
+		attempt->legs = MemoryContextAllocZero(TopMemoryContext, sizeof(OctLegs));
+		attempt->legs->addresses = addresses;
+	}
+	return addresses.n;
+}
+
+/*
+ * Watches the socket of the running leg, unless it is watched for that already.
+ * (Within a leg libpq keeps to one socket: it has one address, and does not
+ * try encryption.)
+ */
+static bool
+watch(OctAttempt *attempt, int events, int owner, OctOutcome *outcome)
+{
+	if (events == attempt->events ||
+		oct_iomux_watch(oct_pqprobe_socket(&attempt->probe), events, owner))
+	{
+		attempt->events = events;
+		return true;
+	}
+	memset(outcome, 0, sizeof(OctOutcome));
+	outcome->reason = OCT_REASON_VOIDED;
+	outcome->phase = attempt->probe.phase;
+	strlcpy(outcome->message, strerror(errno), OCT_MESSAGE_SIZE);
+	return false;
+}
+
+/* Starts the current leg.  Its socket will be told as "owner". */
+bool
+oct_attempt_start_leg(OctAttempt *attempt, const OctNodeSpec *spec,
+					  const char *application_name, int owner,
+					  OctOutcome *outcome)
+{
+	OctLegs    *legs = attempt->legs;
+	OctTarget	target = {
+		.port = spec->port,
+		.application_name = application_name,
+	};
+
+	if (spec->name[0] == '/')
+		target.socket_dir = spec->name;
+	else
+		target.address = legs != NULL ?
+			legs->addresses.text[legs->current] : spec->name;
+
+	attempt->events = 0;
+	return oct_pqprobe_start(&attempt->probe, &target, outcome) &&
+		watch(attempt, OCT_IO_WRITE, owner, outcome);
+}
+
+/* The socket of the running leg is ready. */
+bool
+oct_attempt_advance(OctAttempt *attempt, int owner, OctOutcome *outcome)
+{
+	int			events;
+
+	return oct_pqprobe_advance(&attempt->probe, &events, outcome) &&
+		watch(attempt, events, owner, outcome);
+}
+
+/*
+ * The running leg has come to an outcome, or is given up with one.  Returns
+ * true if there is another leg, which is to be started; else makes the outcome
+ * that of the whole attempt.
+ */
+bool
+oct_attempt_next_leg(OctAttempt *attempt, OctOutcome *outcome)
+{
+	OctEvidence evidence = oct_policy_evidence(outcome->reason);
+	OctLegs    *legs = attempt->legs;
+
+	oct_pqprobe_close(&attempt->probe);
+	if (legs == NULL || evidence == OCT_EVIDENCE_ALIVE)
+		return false;
+
+	if (evidence == OCT_EVIDENCE_DEAD)
+	{
+		legs->failed = true;
+		legs->failure = *outcome;
+	}
+	if (++legs->current < legs->addresses.n)
+		return true;
+	if (legs->failed)
+		*outcome = legs->failure;
+	return false;
+}
+
+/* Ends an attempt, whatever became of it. */
+void
+oct_attempt_end(OctAttempt *attempt)
+{
+	oct_pqprobe_close(&attempt->probe);
+	if (attempt->legs != NULL)
+		pfree(attempt->legs);
+	attempt->legs = NULL;
+}
