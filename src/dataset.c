@@ -141,7 +141,7 @@ oct_dataset_bind(Relation rel)
 		if (binding->attnos[column] != 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_DUPLICATE_COLUMN),
-					 errmsg("column \"%s\" of dataset \"%s\" stands twice in foreign table \"%s\"",
+					 errmsg("column \"%s\" of dataset \"%s\" appears more than once in foreign table \"%s\"",
 							columns[column].name, OCT_DATASET_NODES,
 							RelationGetRelationName(rel))));
 		binding->attnos[column] = att->attnum;

@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "foreign/foreign.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/appendinfo.h"
 #include "utils/builtins.h"
@@ -93,7 +94,7 @@ copy_name(char *name, Datum value)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("node name contains a character that is not printable ASCII"),
-				 errhint("Give an internationalized host name in its ASCII form, beginning with \"xn--\".")));
+				 errhint("An internationalized host name has an ASCII form that begins with \"xn--\".")));
 }
 
 static void
@@ -176,12 +177,17 @@ octopusIsForeignRelUpdatable(Relation rel)
 
 /* ---------- begin ---------- */
 
-/* Every change begins here: binds the table and locks the group. */
+/*
+ * Every change begins here: binds the table and locks the group.  A read-only
+ * transaction has to be told from here, too: core lets it change temporary
+ * tables, as it believes their content to be temporary.
+ */
 static OctModify *
-begin_modify(Relation rel, CommandId cid)
+begin_modify(Relation rel, CommandId cid, const char *command)
 {
 	OctModify  *modify = palloc0(sizeof(OctModify));
 
+	PreventCommandIfReadOnly(command);
 	modify->binding = oct_dataset_bind(rel);
 	modify->cid = cid;
 	check_writable(rel, modify->binding);
@@ -220,7 +226,9 @@ octopusBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rri,
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 
-	modify = begin_modify(rri->ri_RelationDesc, estate->es_output_cid);
+	modify = begin_modify(rri->ri_RelationDesc, estate->es_output_cid,
+						  mtstate->operation == CMD_INSERT ? "INSERT" :
+						  mtstate->operation == CMD_UPDATE ? "UPDATE" : "DELETE");
 	modify->skip_conflicts = plan->onConflictAction == ONCONFLICT_NOTHING;
 	if (mtstate->operation == CMD_UPDATE)
 		check_updated_columns(rri, estate, modify->binding);
@@ -248,7 +256,8 @@ octopusBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rri)
 
 	modify = begin_modify(rri->ri_RelationDesc,
 						  plan == NULL ? GetCurrentCommandId(true) :
-						  mtstate->ps.state->es_output_cid);
+						  mtstate->ps.state->es_output_cid,
+						  plan == NULL ? "COPY FROM" : "INSERT");
 	modify->skip_conflicts = plan != NULL &&
 		plan->onConflictAction == ONCONFLICT_NOTHING;
 	rri->ri_FdwState = modify;
@@ -319,10 +328,11 @@ octopusExecForeignUpdate(EState *estate, ResultRelInfo *rri,
 	spec.port = old.spec.port;
 	read_spec(rri, estate, slot, &spec);
 
+	/* NULL says that this command has updated the row already */
 	if (spec.port == old.spec.port && strcmp(spec.name, old.spec.name) == 0)
-		return slot;
+		return oct_regxact_update(serverid, &spec, modify->cid) ? slot : NULL;
 
-	/* another name or port is another node; NULL: updated once already */
+	/* another name or port is another node */
 	if (!oct_regxact_remove(serverid, &old.spec, modify->cid))
 		return NULL;
 	if (!oct_regxact_add(serverid, &spec, modify->cid))
@@ -358,7 +368,8 @@ octopusExecForeignTruncate(List *rels, DropBehavior behavior,
 	foreach(lc, rels)
 	{
 		OctModify  *modify = begin_modify((Relation) lfirst(lc),
-										  GetCurrentCommandId(true));
+										  GetCurrentCommandId(true),
+										  "TRUNCATE TABLE");
 		Oid			serverid = modify->binding->serverid;
 		int			nrows;
 		OctRow	   *rows = oct_regxact_read_group(serverid, modify->cid, &nrows);

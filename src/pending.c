@@ -92,6 +92,22 @@ oct_pending_growth(void)
 	return growth;
 }
 
+/* By how many nodes a single change does. */
+int
+oct_pending_growth_of(const OctPending *version)
+{
+	switch (version->kind)
+	{
+		case OCT_PENDING_ADD:
+			return 1;
+		case OCT_PENDING_REMOVE:
+			return -1;
+		case OCT_PENDING_UPDATE:
+			break;
+	}
+	return 0;
+}
+
 /* The newest version of a node, or NULL if the table's counts. */
 OctPending *
 oct_pending_newest(OctGroupKey group, const OctNodeSpec *spec)
@@ -141,13 +157,10 @@ make_room(void)
 	}
 }
 
-/*
- * Notes that a command registered a node or unregistered it.  May run out of
- * memory; then nothing is noted.
- */
+/* Notes what a command did.  May run out of memory; then nothing is noted. */
 void
 oct_pending_push(OctGroupKey group, const OctNodeSpec *spec, CommandId cid,
-				 bool present)
+				 OctPendingKind kind)
 {
 	OctPendingNode *node;
 	OctPending *version;
@@ -157,12 +170,14 @@ oct_pending_push(OctGroupKey group, const OctNodeSpec *spec, CommandId cid,
 	version = &versions[nversions];
 	version->group = group;
 	version->spec = *spec;
-	version->present = present;
+	version->kind = kind;
+	version->renewed = kind == OCT_PENDING_ADD ||
+		(node->newest != OCT_NO_VERSION && versions[node->newest].renewed);
 	version->cid = cid;
 	version->nest_level = GetCurrentTransactionNestLevel();
 	version->older = node->newest;
 	node->newest = nversions++;
-	growth += present ? 1 : -1;
+	growth += oct_pending_growth_of(version);
 }
 
 /* Undoes the newest change.  Does not throw. */
@@ -172,7 +187,7 @@ pop(void)
 	OctPending *version = &versions[--nversions];
 
 	find_node(version->group, &version->spec, HASH_FIND)->newest = version->older;
-	growth -= version->present ? 1 : -1;
+	growth -= oct_pending_growth_of(version);
 }
 
 /* The subtransaction of that level committed.  Does not throw. */

@@ -10,12 +10,20 @@
 
 #include "octypes.h"
 
+typedef enum OctPendingKind
+{
+	OCT_PENDING_ADD,			/* registered */
+	OCT_PENDING_UPDATE,			/* changed, but still the same node */
+	OCT_PENDING_REMOVE			/* unregistered */
+} OctPendingKind;
+
 /* A version of a node, made by one command of this transaction. */
 typedef struct OctPending
 {
 	OctGroupKey group;
 	OctNodeSpec spec;
-	bool		present;		/* registered, or else unregistered */
+	OctPendingKind kind;
+	bool		renewed;		/* registered anew by this transaction? */
 	CommandId	cid;
 	int			nest_level;
 	int32		older;			/* the node's version before, or -1 */
@@ -29,9 +37,10 @@ extern OctPending *oct_pending_newest(OctGroupKey group,
 extern OctPending *oct_pending_visible(OctGroupKey group,
 									   const OctNodeSpec *spec, CommandId cid);
 extern int32 oct_pending_growth(void);
+extern int	oct_pending_growth_of(const OctPending *version);
 
 extern void oct_pending_push(OctGroupKey group, const OctNodeSpec *spec,
-							 CommandId cid, bool present);
+							 CommandId cid, OctPendingKind kind);
 extern void oct_pending_commit_subxact(int nest_level);
 extern void oct_pending_abort_subxact(int nest_level);
 extern void oct_pending_forget(void);

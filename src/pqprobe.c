@@ -199,7 +199,7 @@ reason_of_text(const char *cause, OctPhase phase)
 static void
 set_message(OctOutcome *outcome, const char *text)
 {
-	size_t		len = strcspn(text, "\n");
+	size_t		len = strcspn(text, "\r\n");
 
 	strlcpy(outcome->message, text, Min(len + 1, OCT_MESSAGE_SIZE));
 }

@@ -91,13 +91,13 @@ is_present(OctGroupKey group, const OctNodeSpec *spec)
 	OctNodeView view;
 
 	if (version != NULL)
-		return version->present;
+		return version->kind != OCT_PENDING_REMOVE;
 	return oct_nodetab_lookup(group, spec, &view);
 }
 
 static void
 push_change(OctGroupKey group, const OctNodeSpec *spec, CommandId cid,
-			bool present)
+			OctPendingKind kind)
 {
 	/*
 	 * No catalog says that this transaction wrote something: it needs an id,
@@ -105,7 +105,7 @@ push_change(OctGroupKey group, const OctNodeSpec *spec, CommandId cid,
 	 */
 	(void) GetTopTransactionId();
 	(void) GetCurrentCommandId(true);
-	oct_pending_push(group, spec, cid, present);
+	oct_pending_push(group, spec, cid, kind);
 }
 
 /*
@@ -121,23 +121,47 @@ oct_regxact_add(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 		return false;
 	if (oct_pending_growth() >= oct_nodetab_room())
 		oct_registry_report_full(OCT_ROOM_NODES_FULL);
-	push_change(group, spec, cid, true);
+	push_change(group, spec, cid, OCT_PENDING_ADD);
+	return true;
+}
+
+/*
+ * Has the command changed the node already?  That happens when it meets a row
+ * twice (by a join, say); what it made of the row then is not what it meets.
+ */
+static bool
+is_changed_by(OctGroupKey group, const OctNodeSpec *spec, CommandId cid)
+{
+	return oct_pending_newest(group, spec) != oct_pending_visible(group, spec, cid);
+}
+
+/*
+ * Updates a node that the command "cid" sees and that stays the same node.
+ * Returns false if the same command has changed it already.
+ */
+bool
+oct_regxact_update(Oid serverid, const OctNodeSpec *spec, CommandId cid)
+{
+	OctGroupKey group = group_key(serverid);
+
+	if (is_changed_by(group, spec, cid))
+		return false;
+	push_change(group, spec, cid, OCT_PENDING_UPDATE);
 	return true;
 }
 
 /*
  * Unregisters a node that the command "cid" sees.  Returns false if the same
- * command has changed it already, which happens when it meets a row twice (by
- * a join, say); what it made of it then is not what it meets.
+ * command has changed it already.
  */
 bool
 oct_regxact_remove(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 {
 	OctGroupKey group = group_key(serverid);
 
-	if (oct_pending_newest(group, spec) != oct_pending_visible(group, spec, cid))
+	if (is_changed_by(group, spec, cid))
 		return false;
-	push_change(group, spec, cid, false);
+	push_change(group, spec, cid, OCT_PENDING_REMOVE);
 	return true;
 }
 
@@ -147,9 +171,14 @@ oct_regxact_remove(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 static void
 row_of_pending(const OctPending *version, OctRow *row)
 {
+	OctNodeView view;
+
 	row->rowid = OCT_ROWID_PENDING | (uint32) oct_pending_index(version);
 	row->health = OCT_UNKNOWN;
 	row->spec = version->spec;
+	if (!version->renewed &&
+		oct_nodetab_lookup(version->group, &version->spec, &view))
+		row->health = view.health;
 }
 
 static void
@@ -171,7 +200,7 @@ oct_regxact_count(Oid serverid)
 	for (int32 i = 0; i < oct_pending_count(); i++)
 	{
 		if (same_group(oct_pending_get(i)->group, group))
-			n += oct_pending_get(i)->present ? 1 : -1;
+			n += oct_pending_growth_of(oct_pending_get(i));
 	}
 	return n;
 }
@@ -202,7 +231,8 @@ oct_regxact_read_group(Oid serverid, CommandId cid, int *nrows)
 	{
 		OctPending *version = oct_pending_get(i);
 
-		if (same_group(version->group, group) && version->present &&
+		if (same_group(version->group, group) &&
+			version->kind != OCT_PENDING_REMOVE &&
 			oct_pending_visible(group, &version->spec, cid) == version)
 			row_of_pending(version, &rows[n++]);
 	}
@@ -221,9 +251,10 @@ oct_regxact_lookup(Oid serverid, const OctNodeSpec *spec, CommandId cid,
 
 	if (version != NULL)
 	{
-		if (version->present)
-			row_of_pending(version, row);
-		return version->present;
+		if (version->kind == OCT_PENDING_REMOVE)
+			return false;
+		row_of_pending(version, row);
+		return true;
 	}
 	if (!oct_nodetab_lookup(group, spec, &view))
 		return false;
@@ -299,11 +330,12 @@ collect_net_changes(void)
 		OctPending *version = oct_pending_get(i);
 		OctNodeView view;
 
-		if (oct_pending_newest(version->group, &version->spec) != version)
+		if (oct_pending_newest(version->group, &version->spec) != version ||
+			(version->kind == OCT_PENDING_UPDATE && !version->renewed))
 			continue;
 		if (oct_nodetab_lookup(version->group, &version->spec, &view))
 			push_net_change(OCT_CHANGE_REMOVE, version);
-		if (version->present)
+		if (version->kind != OCT_PENDING_REMOVE)
 			push_net_change(OCT_CHANGE_ADD, version);
 	}
 	qsort(net_changes, n_net_changes, sizeof(OctChange), compare_changes);

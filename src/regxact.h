@@ -28,6 +28,8 @@ extern void oct_regxact_init(void);
 extern void oct_regxact_lock_group(Oid serverid);
 extern bool oct_regxact_add(Oid serverid, const OctNodeSpec *spec,
 							CommandId cid);
+extern bool oct_regxact_update(Oid serverid, const OctNodeSpec *spec,
+							   CommandId cid);
 extern bool oct_regxact_remove(Oid serverid, const OctNodeSpec *spec,
 							   CommandId cid);
 
