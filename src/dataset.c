@@ -103,6 +103,17 @@ bind_column(Relation rel, Form_pg_attribute att)
 	return (OctColumn) i;
 }
 
+/* Raises an error if the library was not preloaded. */
+void
+oct_dataset_require_preload(void)
+{
+	if (!oct_nodetab_is_up())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("octopus_fdw must be loaded via \"shared_preload_libraries\""),
+				 errhint("Add \"octopus_fdw\" to \"shared_preload_libraries\" in postgresql.conf and restart the server.")));
+}
+
 /*
  * Binds a foreign table, in palloc'd memory.  Every use of a table comes
  * through here, so this is where a library that was not preloaded is noticed.
@@ -116,11 +127,7 @@ oct_dataset_bind(Relation rel)
 	TupleDesc	desc = RelationGetDescr(rel);
 	OctBinding *binding = palloc0(sizeof(OctBinding));
 
-	if (!oct_nodetab_is_up())
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("octopus_fdw must be loaded via \"shared_preload_libraries\""),
-				 errhint("Add \"octopus_fdw\" to \"shared_preload_libraries\" in postgresql.conf and restart the server.")));
+	oct_dataset_require_preload();
 	if (!oct_dataset_exists(dataset))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),

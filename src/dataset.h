@@ -31,6 +31,7 @@ typedef struct OctBinding
 	AttrNumber	attnos[OCT_COLUMN_COUNT];	/* 0: the table lacks the column */
 } OctBinding;
 
+extern void oct_dataset_require_preload(void);
 extern OctBinding *oct_dataset_bind(Relation rel);
 extern OctBinding *oct_dataset_bind_oid(Oid relid);
 extern bool oct_dataset_exists(const char *name);

@@ -40,7 +40,7 @@ oct_nodetab_room(void)
 	int			n;
 
 	LWLockAcquire(oct_table_lock, LW_SHARED);
-	n = oct_table->free_slots - oct_table->reserved_slots;
+	n = oct_nodetab_free_slots();
 	LWLockRelease(oct_table_lock);
 	return n;
 }
@@ -129,6 +129,58 @@ oct_nodetab_read_group(OctGroupKey key, int *nviews)
 		pfree(views);
 		room = nnodes;
 	}
+}
+
+
+/* All groups there are, in a palloc'd array. */
+OctGroupKey *
+oct_nodetab_read_groups(int *ngroups)
+{
+	OctGroupKey *keys = palloc(sizeof(OctGroupKey) * oct_table->ngroups);
+	int			n = 0;
+
+	LWLockAcquire(oct_table_lock, LW_SHARED);
+	for (int32 i = 0; i < oct_table->ngroups; i++)
+	{
+		if (oct_groups[i].nnodes > 0)
+			keys[n++] = oct_groups[i].group.key;
+	}
+	LWLockRelease(oct_table_lock);
+	*ngroups = n;
+	return keys;
+}
+
+/*
+ * Tells the visitor all groups and their nodes, as they are committed.  The
+ * caller holds the lock of the registry file, without which nobody changes
+ * the table; so the visitor may do I/O and throw.  Returns false if it ended
+ * the walk.
+ */
+bool
+oct_nodetab_walk(const OctVisitor *visitor)
+{
+	for (int32 g = 0; g < oct_table->ngroups; g++)
+	{
+		if (oct_groups[g].nnodes == 0)
+			continue;
+		if (!visitor->group(visitor->arg, &oct_groups[g].group))
+			return false;
+		for (int32 i = oct_groups[g].first; i != OCT_NO_SLOT;
+			 i = oct_slots[i].next_in_group)
+		{
+			if (!visitor->node(visitor->arg, i, &oct_slots[i].spec))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* How many groups and nodes there are; under the registry file's lock, too. */
+void
+oct_nodetab_totals(int *ngroups, int *nnodes)
+{
+	*ngroups = oct_table->ngroups - oct_table->free_groups;
+	*nnodes = oct_table->nslots - oct_table->free_slots;
 }
 
 

@@ -47,13 +47,12 @@
 
 #include "attempt.h"
 #include "clock.h"
+#include "ddl.h"
 #include "iomux.h"
 #include "nodetab.h"
-#include "pqprobe.h"
 #include "probe.h"
 #include "prober.h"
 #include "report.h"
-#include "resolver.h"
 #include "timerq.h"
 
 /*
@@ -350,6 +349,8 @@ serve_interrupts(void)
 		ConfigReloadPending = false;
 		reload_settings();
 	}
+	if (oct_ddl_promoted())
+		proc_exit(1);			/* to clean up what recovery left undecided */
 	if (catchupInterruptPending)
 	{
 		ProcessCatchupInterrupt();
@@ -459,6 +460,7 @@ oct_prober_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	MemoryContextSwitchTo(TopMemoryContext);
+	oct_ddl_clean_up();
 
 	/* messages must be recognized by pqprobe and be safe in every log */
 	SetConfigOption("lc_messages", "C", PGC_SUSET, PGC_S_OVERRIDE);

@@ -23,9 +23,9 @@
  * 4. The end of a subtransaction hands its changes to the parent, or forgets
  *	  them.
  *
- * 5. XACT_EVENT_PRE_COMMIT: what the versions come to is compared with the
- *	  table and becomes the net changes, which the registry prepares.  An
- *	  error is still an ordinary error.
+ * 5. XACT_EVENT_PRE_COMMIT: the registry is opened, so that the table stands
+ *	  still; what the versions come to is compared with it and becomes the net
+ *	  changes, which the registry prepares.  An error is still an ordinary error.
  *
  * 6. XACT_EVENT_COMMIT: the registry makes them true; nothing may fail.
  *	  XACT_EVENT_ABORT: it forgets them.
@@ -38,8 +38,8 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "storage/lmgr.h"
-#include "utils/memutils.h"
 
+#include "netchange.h"
 #include "pending.h"
 #include "registry.h"
 #include "regxact.h"
@@ -50,7 +50,10 @@
 /* rowids with this bit name a pending change, others a slot of the table */
 #define OCT_ROWID_PENDING	0x80000000U
 
-/* the net changes, between PRE_COMMIT and COMMIT or ABORT */
+/* is the transaction to commit even if the registry cannot follow? */
+static bool must_commit = false;
+
+/* the net changes, one for each group, between PRE_COMMIT and COMMIT or ABORT */
 static OctChange *net_changes = NULL;
 static int	n_net_changes = 0;
 
@@ -60,27 +63,84 @@ group_key(Oid serverid)
 	return (OctGroupKey) {.dboid = MyDatabaseId,.serverid = serverid};
 }
 
-static bool
-same_group(OctGroupKey a, OctGroupKey b)
+
+/* ---------- rows ---------- */
+
+static void
+row_of_pending(const OctPending *version, OctRow *row)
 {
-	return a.dboid == b.dboid && a.serverid == b.serverid;
+	OctNodeView view;
+
+	row->rowid = OCT_ROWID_PENDING | (uint32) oct_pending_index(version);
+	row->health = OCT_UNKNOWN;
+	row->spec = version->spec;
+	if (!version->renewed &&
+		oct_nodetab_lookup(version->group, &version->spec, &view))
+		row->health = view.health;
+}
+
+static void
+row_of_view(const OctNodeView *view, OctRow *row)
+{
+	row->rowid = (uint32) view->slot;
+	row->health = view->health;
+	row->spec.port = view->spec.port;
+	strlcpy(row->spec.name, view->spec.name, OCT_NAME_SIZE);
+}
+
+static OctRow *
+read_group(OctGroupKey group, CommandId cid, int *nrows)
+{
+	int			nviews;
+	OctNodeView *views = oct_nodetab_read_group(group, &nviews);
+	Size		most = (Size) nviews + oct_pending_count();
+	OctRow	   *rows = palloc_extended(sizeof(OctRow) * Max(most, 1),
+									   MCXT_ALLOC_HUGE);
+	int			n = 0;
+
+	for (int i = 0; i < nviews; i++)
+	{
+		if (oct_pending_visible(group, &views[i].spec, cid) == NULL)
+			row_of_view(&views[i], &rows[n++]);
+	}
+	pfree(views);
+
+	for (int32 i = 0; i < oct_pending_count(); i++)
+	{
+		OctPending *version = oct_pending_get(i);
+
+		if (oct_same_group(version->group, group) &&
+			version->kind != OCT_PENDING_REMOVE &&
+			oct_pending_visible(group, &version->spec, cid) == version)
+			row_of_pending(version, &rows[n++]);
+	}
+	*nrows = n;
+	return rows;
 }
 
 
 /* ---------- writing ---------- */
 
+static void
+lock_group(OctGroupKey group)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, group.dboid, group.serverid, 0, OCT_LOCK_GROUP);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
 /*
  * Takes the writer lock of a group, until the transaction ends or the current
  * savepoint is rolled back.  Waits for other writers; may raise what
- * LockAcquire raises (lock_timeout, deadlock, cancel).
+ * LockAcquire raises (lock_timeout, deadlock, cancel), and an error if nothing
+ * can be registered now.
  */
 void
 oct_regxact_lock_group(Oid serverid)
 {
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, serverid, 0, OCT_LOCK_GROUP);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	oct_registry_check_writable();
+	lock_group(group_key(serverid));
 }
 
 /* Does the group have the node, all own changes counted? */
@@ -119,8 +179,8 @@ oct_regxact_add(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 
 	if (is_present(group, spec))
 		return false;
-	if (oct_pending_growth() >= oct_nodetab_room())
-		oct_registry_report_full(OCT_ROOM_NODES_FULL);
+	if (oct_pending_growth() >= Max(oct_nodetab_room(), 0))
+		oct_registry_report_full(OCT_ROOM_NODES_FULL, ERROR);
 	push_change(group, spec, cid, OCT_PENDING_ADD);
 	return true;
 }
@@ -165,30 +225,42 @@ oct_regxact_remove(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 	return true;
 }
 
+/* Unregisters all nodes of a group, of any database. */
+void
+oct_regxact_drop_group(OctGroupKey group)
+{
+	int			nrows;
+	OctRow	   *rows;
+
+	lock_group(group);
+	rows = read_group(group, InvalidCommandId, &nrows);
+	for (int i = 0; i < nrows; i++)
+		push_change(group, &rows[i].spec, GetCurrentCommandId(true),
+					OCT_PENDING_REMOVE);
+	pfree(rows);
+}
+
+/*
+ * Unregisters all nodes of a database that is being dropped.  Its files go
+ * before the transaction commits, so the commit must not fail because of us.
+ */
+void
+oct_regxact_drop_database(Oid dboid)
+{
+	int			ngroups;
+	OctGroupKey *keys = oct_nodetab_read_groups(&ngroups);
+
+	for (int i = 0; i < ngroups; i++)
+	{
+		if (keys[i].dboid == dboid)
+			oct_regxact_drop_group(keys[i]);
+	}
+	pfree(keys);
+	must_commit = true;
+}
+
 
 /* ---------- reading ---------- */
-
-static void
-row_of_pending(const OctPending *version, OctRow *row)
-{
-	OctNodeView view;
-
-	row->rowid = OCT_ROWID_PENDING | (uint32) oct_pending_index(version);
-	row->health = OCT_UNKNOWN;
-	row->spec = version->spec;
-	if (!version->renewed &&
-		oct_nodetab_lookup(version->group, &version->spec, &view))
-		row->health = view.health;
-}
-
-static void
-row_of_view(const OctNodeView *view, OctRow *row)
-{
-	row->rowid = (uint32) view->slot;
-	row->health = view->health;
-	row->spec.port = view->spec.port;
-	strlcpy(row->spec.name, view->spec.name, OCT_NAME_SIZE);
-}
 
 /* How many nodes a group has, all own changes counted.  For the planner. */
 double
@@ -199,7 +271,7 @@ oct_regxact_count(Oid serverid)
 
 	for (int32 i = 0; i < oct_pending_count(); i++)
 	{
-		if (same_group(oct_pending_get(i)->group, group))
+		if (oct_same_group(oct_pending_get(i)->group, group))
 			n += oct_pending_growth_of(oct_pending_get(i));
 	}
 	return n;
@@ -212,32 +284,7 @@ oct_regxact_count(Oid serverid)
 OctRow *
 oct_regxact_read_group(Oid serverid, CommandId cid, int *nrows)
 {
-	OctGroupKey group = group_key(serverid);
-	int			nviews;
-	OctNodeView *views = oct_nodetab_read_group(group, &nviews);
-	Size		most = (Size) nviews + oct_pending_count();
-	OctRow	   *rows = palloc_extended(sizeof(OctRow) * Max(most, 1),
-									   MCXT_ALLOC_HUGE);
-	int			n = 0;
-
-	for (int i = 0; i < nviews; i++)
-	{
-		if (oct_pending_visible(group, &views[i].spec, cid) == NULL)
-			row_of_view(&views[i], &rows[n++]);
-	}
-	pfree(views);
-
-	for (int32 i = 0; i < oct_pending_count(); i++)
-	{
-		OctPending *version = oct_pending_get(i);
-
-		if (same_group(version->group, group) &&
-			version->kind != OCT_PENDING_REMOVE &&
-			oct_pending_visible(group, &version->spec, cid) == version)
-			row_of_pending(version, &rows[n++]);
-	}
-	*nrows = n;
-	return rows;
+	return read_group(group_key(serverid), cid, nrows);
 }
 
 /* The node with a key, if the command "cid" sees it. */
@@ -277,7 +324,7 @@ oct_regxact_read_row(Oid serverid, uint32 rowid, OctRow *row)
 		uint32		i = rowid & ~OCT_ROWID_PENDING;
 
 		if (i >= (uint32) oct_pending_count() ||
-			!same_group(oct_pending_get(i)->group, group))
+			!oct_same_group(oct_pending_get(i)->group, group))
 			return false;
 		row_of_pending(oct_pending_get(i), row);
 		return true;
@@ -291,70 +338,24 @@ oct_regxact_read_row(Oid serverid, uint32 rowid, OctRow *row)
 
 /* ---------- the transaction's end ---------- */
 
-static int
-compare_changes(const void *a, const void *b)
-{
-	const OctChange *change_a = (const OctChange *) a;
-	const OctChange *change_b = (const OctChange *) b;
-
-	if (change_a->group.serverid != change_b->group.serverid)
-		return change_a->group.serverid < change_b->group.serverid ? -1 : 1;
-	return change_a->order < change_b->order ? -1 : 1;
-}
-
-static void
-push_net_change(OctChangeKind kind, const OctPending *version)
-{
-	OctChange  *change = &net_changes[n_net_changes];
-
-	change->kind = kind;
-	change->group = version->group;
-	change->order = n_net_changes++;
-	change->spec = version->spec;
-}
-
-/*
- * What the newest version of each node comes to, compared with the table,
- * ordered by group and within it by time.  A node that was removed and
- * registered again is a new registration.
- */
-static void
-collect_net_changes(void)
-{
-	net_changes = MemoryContextAllocHuge(TopTransactionContext,
-										 sizeof(OctChange) * 2 * (Size) oct_pending_count());
-	n_net_changes = 0;
-
-	for (int32 i = 0; i < oct_pending_count(); i++)
-	{
-		OctPending *version = oct_pending_get(i);
-		OctNodeView view;
-
-		if (oct_pending_newest(version->group, &version->spec) != version ||
-			(version->kind == OCT_PENDING_UPDATE && !version->renewed))
-			continue;
-		if (oct_nodetab_lookup(version->group, &version->spec, &view))
-			push_net_change(OCT_CHANGE_REMOVE, version);
-		if (version->kind != OCT_PENDING_REMOVE)
-			push_net_change(OCT_CHANGE_ADD, version);
-	}
-	qsort(net_changes, n_net_changes, sizeof(OctChange), compare_changes);
-}
-
 static void
 prepare_commit(void)
 {
-	if (oct_pending_count() == 0)
+	int			elevel = must_commit ? WARNING : ERROR;
+
+	if (oct_pending_count() == 0 || !oct_registry_open(elevel))
 		return;
-	collect_net_changes();
-	if (n_net_changes > 0)
-		oct_registry_prepare(net_changes, n_net_changes);
+	n_net_changes = oct_netchange_collect(&net_changes);
+	if (n_net_changes > 0 &&
+		!oct_registry_prepare(net_changes, n_net_changes, elevel))
+		n_net_changes = 0;
 }
 
 static void
 forget_changes(void)
 {
 	oct_pending_forget();
+	must_commit = false;
 	net_changes = NULL;			/* TopTransactionContext's, too */
 	n_net_changes = 0;
 }

@@ -33,6 +33,10 @@ extern bool oct_regxact_update(Oid serverid, const OctNodeSpec *spec,
 extern bool oct_regxact_remove(Oid serverid, const OctNodeSpec *spec,
 							   CommandId cid);
 
+/* whole groups, of any database */
+extern void oct_regxact_drop_group(OctGroupKey group);
+extern void oct_regxact_drop_database(Oid dboid);
+
 /* what a statement sees: the table and own changes of earlier commands */
 extern double oct_regxact_count(Oid serverid);
 extern OctRow *oct_regxact_read_group(Oid serverid, CommandId cid, int *nrows);
