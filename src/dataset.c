@@ -168,12 +168,12 @@ oct_dataset_bind_oid(Oid relid)
 }
 
 /*
- * Makes a row the content of a slot of the bound table.  Its text is palloc'd
- * in the current memory context.
+ * Makes a row the content of a slot of the bound table.  The name, a text, is
+ * not copied.
  */
 void
-oct_dataset_store_row(const OctBinding *binding, const OctRow *row,
-					  TupleTableSlot *slot)
+oct_dataset_store_row(const OctBinding *binding, Datum name, int32 port,
+					  OctHealth health, TupleTableSlot *slot)
 {
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts);
@@ -188,13 +188,13 @@ oct_dataset_store_row(const OctBinding *binding, const OctRow *row,
 		switch ((OctColumn) i)
 		{
 			case OCT_COLUMN_NODE_NAME:
-				slot->tts_values[att] = CStringGetTextDatum(row->spec.name);
+				slot->tts_values[att] = name;
 				break;
 			case OCT_COLUMN_NODE_PORT:
-				slot->tts_values[att] = Int32GetDatum(row->spec.port);
+				slot->tts_values[att] = Int32GetDatum(port);
 				break;
 			case OCT_COLUMN_HEALTH_STATUS:
-				slot->tts_values[att] = Int32GetDatum((int32) row->health);
+				slot->tts_values[att] = Int32GetDatum((int32) health);
 				break;
 			case OCT_COLUMN_COUNT:
 				break;

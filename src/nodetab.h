@@ -22,6 +22,8 @@
 
 #include "datatype/timestamp.h"
 
+#include "rowset.h"
+
 /* Settings, defined in option.c; both need a restart. */
 extern PGDLLIMPORT int oct_max_nodes;
 extern PGDLLIMPORT int oct_max_groups;
@@ -44,10 +46,10 @@ typedef struct OctNodeStatus
 	TimestampTz status_change_time; /* of the last change of health, 0 none */
 } OctNodeStatus;
 
-/* One row as readers see it. */
+/* One node as readers see it. */
 typedef struct OctNodeView
 {
-	int32		slot;			/* -1 if it is in no slot (yet) */
+	uint32		rowid;			/* its slot, or as oct_regxact_read_row has it */
 	OctHealth	health;
 	OctNodeSpec spec;
 } OctNodeView;
@@ -106,7 +108,7 @@ extern bool oct_nodetab_lookup(OctGroupKey group, const OctNodeSpec *spec,
 							   OctNodeView *view);
 extern bool oct_nodetab_read_slot(OctGroupKey group, int32 slot,
 								  OctNodeView *view);
-extern OctNodeView *oct_nodetab_read_group(OctGroupKey group, int *nviews);
+extern OctRowSet *oct_nodetab_read_group(OctGroupKey group);
 extern OctGroupKey *oct_nodetab_read_groups(int *ngroups);
 extern bool oct_nodetab_walk(const OctVisitor *visitor);
 extern void oct_nodetab_totals(int *ngroups, int *nnodes);

@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "storage/ipc.h"
-#include "utils/memutils.h"
 
 #include "compat.h"
 #include "nodetab_internal.h"
@@ -51,7 +50,7 @@ view_slot(int32 i, OctNodeView *view)
 {
 	OctSharedSlot *slot = &oct_slots[i];
 
-	view->slot = i;
+	view->rowid = (uint32) i;
 	view->health = oct_nodestatus_health(i, slot->generation);
 	view->spec.port = slot->spec.port;
 	strlcpy(view->spec.name, slot->spec.name, OCT_NAME_SIZE);
@@ -89,48 +88,41 @@ oct_nodetab_read_slot(OctGroupKey key, int32 slot, OctNodeView *view)
 }
 
 /*
- * Copies all nodes of a group out, at one instant as regards registrations.
- * The array is palloc'd in the current memory context.
+ * Copies all nodes of a group out, at one instant as regards registrations,
+ * into palloc'd memory.
  */
-OctNodeView *
-oct_nodetab_read_group(OctGroupKey key, int *nviews)
+OctRowSet *
+oct_nodetab_read_group(OctGroupKey key)
 {
-	int			room = oct_nodetab_count(key);
+	int			nnodes = oct_nodetab_count(key);
 
 	for (;;)
 	{
-		OctNodeView *views = palloc_extended(sizeof(OctNodeView) * Max(room, 1),
-											 MCXT_ALLOC_HUGE);
+		OctRowSet  *set = oct_rowset_make(nnodes);
+		bool		fits;
 		int32		group;
-		int			n = 0;
-		int			nnodes = 0;
 
 		LWLockAcquire(oct_table_lock, LW_SHARED);
 		group = oct_nodetab_find_group(key);
-		if (group != OCT_NO_GROUP)
+		fits = group == OCT_NO_GROUP || oct_groups[group].nnodes <= nnodes;
+		nnodes = group == OCT_NO_GROUP ? 0 : oct_groups[group].nnodes;
+		if (fits && nnodes > 0)
 		{
-			nnodes = oct_groups[group].nnodes;
-			if (nnodes <= room)
-			{
-				for (int32 i = oct_groups[group].first; i != OCT_NO_SLOT;
-					 i = oct_slots[i].next_in_group)
-					view_slot(i, &views[n++]);
-			}
+			for (int32 i = oct_groups[group].first; i != OCT_NO_SLOT;
+				 i = oct_slots[i].next_in_group)
+				oct_rowset_add(set, (uint32) i,
+							   oct_nodestatus_health(i, oct_slots[i].generation),
+							   &oct_slots[i].spec);
 		}
 		LWLockRelease(oct_table_lock);
 
-		if (n == nnodes)
-		{
-			*nviews = n;
-			return views;
-		}
+		if (fits)
+			return set;
 
 		/* it grew between the two looks */
-		pfree(views);
-		room = nnodes;
+		oct_rowset_free(set);
 	}
 }
-
 
 /* All groups there are, in a palloc'd array. */
 OctGroupKey *

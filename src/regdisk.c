@@ -271,7 +271,7 @@ take_stock(OctRegWriter *writer, OctRegHeader *header)
 			OctNodeView view;
 
 			if (oct_nodetab_lookup(change->group.key, &change->removals[k], &view))
-				writer->removed[view.slot] = true;
+				writer->removed[view.rowid] = true;
 		}
 	}
 	header->ngroups = (uint32) ngroups;

@@ -62,7 +62,7 @@ reload_node(void *arg, const OctNodeSpec *spec)
 		if (!oct_nodetab_lookup(reload->group.key, spec, &view))
 			return;				/* no room; the file keeps it */
 	}
-	reload->seen[view.slot] = true;
+	reload->seen[view.rowid] = true;
 }
 
 static bool

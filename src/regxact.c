@@ -66,45 +66,48 @@ group_key(Oid serverid)
 
 /* ---------- rows ---------- */
 
-static void
-row_of_pending(const OctPending *version, OctRow *row)
+static uint32
+rowid_of(const OctPending *version)
+{
+	return OCT_ROWID_PENDING | (uint32) oct_pending_index(version);
+}
+
+/* A node that was not registered anew keeps its health. */
+static OctHealth
+health_of(const OctPending *version)
 {
 	OctNodeView view;
 
-	row->rowid = OCT_ROWID_PENDING | (uint32) oct_pending_index(version);
-	row->health = OCT_UNKNOWN;
-	row->spec = version->spec;
 	if (!version->renewed &&
 		oct_nodetab_lookup(version->group, &version->spec, &view))
-		row->health = view.health;
+		return view.health;
+	return OCT_UNKNOWN;
 }
 
 static void
-row_of_view(const OctNodeView *view, OctRow *row)
+view_pending(const OctPending *version, OctNodeView *view)
 {
-	row->rowid = (uint32) view->slot;
-	row->health = view->health;
-	row->spec.port = view->spec.port;
-	strlcpy(row->spec.name, view->spec.name, OCT_NAME_SIZE);
+	view->rowid = rowid_of(version);
+	view->health = health_of(version);
+	view->spec = version->spec;
 }
 
-static OctRow *
-read_group(OctGroupKey group, CommandId cid, int *nrows)
+/* What of the rows, read from the table, the pending changes leave as it is. */
+static OctRowSet *
+merge_pending(OctGroupKey group, CommandId cid, const OctRowSet *rows)
 {
-	int			nviews;
-	OctNodeView *views = oct_nodetab_read_group(group, &nviews);
-	Size		most = (Size) nviews + oct_pending_count();
-	OctRow	   *rows = palloc_extended(sizeof(OctRow) * Max(most, 1),
-									   MCXT_ALLOC_HUGE);
-	int			n = 0;
+	OctRowSet  *merged = oct_rowset_make(rows->nrows + oct_pending_count());
+	Size		position = 0;
+	OctRow	   *row;
 
-	for (int i = 0; i < nviews; i++)
+	while ((row = oct_rowset_next(rows, &position)) != NULL)
 	{
-		if (oct_pending_visible(group, &views[i].spec, cid) == NULL)
-			row_of_view(&views[i], &rows[n++]);
-	}
-	pfree(views);
+		OctNodeSpec spec;
 
+		oct_row_get_spec(row, &spec);
+		if (oct_pending_visible(group, &spec, cid) == NULL)
+			oct_rowset_add(merged, row->rowid, row->health, &spec);
+	}
 	for (int32 i = 0; i < oct_pending_count(); i++)
 	{
 		OctPending *version = oct_pending_get(i);
@@ -112,10 +115,23 @@ read_group(OctGroupKey group, CommandId cid, int *nrows)
 		if (oct_same_group(version->group, group) &&
 			version->kind != OCT_PENDING_REMOVE &&
 			oct_pending_visible(group, &version->spec, cid) == version)
-			row_of_pending(version, &rows[n++]);
+			oct_rowset_add(merged, rowid_of(version), health_of(version),
+						   &version->spec);
 	}
-	*nrows = n;
-	return rows;
+	return merged;
+}
+
+static OctRowSet *
+read_group(OctGroupKey group, CommandId cid)
+{
+	OctRowSet  *rows = oct_nodetab_read_group(group);
+	OctRowSet  *merged;
+
+	if (oct_pending_count() == 0)
+		return rows;
+	merged = merge_pending(group, cid, rows);
+	oct_rowset_free(rows);
+	return merged;
 }
 
 
@@ -229,15 +245,20 @@ oct_regxact_remove(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 void
 oct_regxact_drop_group(OctGroupKey group)
 {
-	int			nrows;
-	OctRow	   *rows;
+	OctRowSet  *rows;
+	Size		position = 0;
+	OctRow	   *row;
 
 	lock_group(group);
-	rows = read_group(group, InvalidCommandId, &nrows);
-	for (int i = 0; i < nrows; i++)
-		push_change(group, &rows[i].spec, GetCurrentCommandId(true),
-					OCT_PENDING_REMOVE);
-	pfree(rows);
+	rows = read_group(group, InvalidCommandId);
+	while ((row = oct_rowset_next(rows, &position)) != NULL)
+	{
+		OctNodeSpec spec;
+
+		oct_row_get_spec(row, &spec);
+		push_change(group, &spec, GetCurrentCommandId(true), OCT_PENDING_REMOVE);
+	}
+	oct_rowset_free(rows);
 }
 
 /*
@@ -277,61 +298,45 @@ oct_regxact_count(Oid serverid)
 	return n;
 }
 
-/*
- * All nodes of a group that the command "cid" sees, in an array palloc'd in
- * the current memory context.
- */
-OctRow *
-oct_regxact_read_group(Oid serverid, CommandId cid, int *nrows)
+/* All nodes of a group that the command "cid" sees, in palloc'd memory. */
+OctRowSet *
+oct_regxact_read_group(Oid serverid, CommandId cid)
 {
-	return read_group(group_key(serverid), cid, nrows);
+	return read_group(group_key(serverid), cid);
 }
 
 /* The node with a key, if the command "cid" sees it. */
 bool
 oct_regxact_lookup(Oid serverid, const OctNodeSpec *spec, CommandId cid,
-				   OctRow *row)
+				   OctNodeView *view)
 {
 	OctGroupKey group = group_key(serverid);
 	OctPending *version = oct_pending_visible(group, spec, cid);
-	OctNodeView view;
 
-	if (version != NULL)
-	{
-		if (version->kind == OCT_PENDING_REMOVE)
-			return false;
-		row_of_pending(version, row);
-		return true;
-	}
-	if (!oct_nodetab_lookup(group, spec, &view))
+	if (version == NULL)
+		return oct_nodetab_lookup(group, spec, view);
+	if (version->kind == OCT_PENDING_REMOVE)
 		return false;
-	row_of_view(&view, row);
+	view_pending(version, view);
 	return true;
 }
 
 /*
- * The row that a rowid names.  Under the writer lock of its group a rowid
+ * The node that a rowid names.  Under the writer lock of its group a rowid
  * stays what it was when it was read; false says that it was not.
  */
 bool
-oct_regxact_read_row(Oid serverid, uint32 rowid, OctRow *row)
+oct_regxact_read_row(Oid serverid, uint32 rowid, OctNodeView *view)
 {
 	OctGroupKey group = group_key(serverid);
-	OctNodeView view;
+	uint32		i = rowid & ~OCT_ROWID_PENDING;
 
-	if (rowid & OCT_ROWID_PENDING)
-	{
-		uint32		i = rowid & ~OCT_ROWID_PENDING;
-
-		if (i >= (uint32) oct_pending_count() ||
-			!oct_same_group(oct_pending_get(i)->group, group))
-			return false;
-		row_of_pending(oct_pending_get(i), row);
-		return true;
-	}
-	if (!oct_nodetab_read_slot(group, (int32) rowid, &view))
+	if (!(rowid & OCT_ROWID_PENDING))
+		return oct_nodetab_read_slot(group, (int32) rowid, view);
+	if (i >= (uint32) oct_pending_count() ||
+		!oct_same_group(oct_pending_get(i)->group, group))
 		return false;
-	row_of_view(&view, row);
+	view_pending(oct_pending_get(i), view);
 	return true;
 }
 
