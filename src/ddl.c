@@ -22,7 +22,7 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
-#include "miscadmin.h"
+#include "utils/guc.h"
 
 #include "ddl.h"
 #include "registry.h"
@@ -42,9 +42,8 @@ on_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 		return;
 	if (class_id == DatabaseRelationId)
 		oct_regxact_drop_database(object_id);
-	else if (class_id == ForeignServerRelationId &&
-			 oct_regxact_count(object_id) > 0)
-		oct_regxact_drop_group((OctGroupKey) {MyDatabaseId, object_id});
+	else if (class_id == ForeignServerRelationId)
+		oct_regxact_drop_server(object_id);
 }
 
 /* Once a process, in _PG_init; children of the postmaster inherit it. */
@@ -75,25 +74,49 @@ database_exists(Oid dboid)
 	return exists;
 }
 
-/* Drops the groups of databases that are gone. */
-static void
-drop_orphans(void)
+/* A database that is gone, but has nodes; InvalidOid if there is none. */
+static Oid
+find_orphan(void)
 {
 	int			ngroups;
 	OctGroupKey *keys = oct_nodetab_read_groups(&ngroups);
+	Oid			orphan = InvalidOid;
 
-	for (int i = 0; i < ngroups; i++)
+	for (int i = 0; i < ngroups && !OidIsValid(orphan); i++)
 	{
 		if (!database_exists(keys[i].dboid))
-			oct_regxact_drop_database(keys[i].dboid);
+			orphan = keys[i].dboid;
 	}
 	pfree(keys);
+	return orphan;
+}
+
+/* Drops the nodes of one orphan; false if there is none or it stays one. */
+static bool
+drop_orphan(void)
+{
+	Oid			orphan;
+
+	StartTransactionCommand();
+	orphan = find_orphan();
+	if (OidIsValid(orphan))
+		oct_regxact_drop_database(orphan);
+	CommitTransactionCommand();
+	if (!OidIsValid(orphan))
+		return false;
+
+	StartTransactionCommand();
+	if (find_orphan() == orphan)
+		orphan = InvalidOid;
+	CommitTransactionCommand();
+	return OidIsValid(orphan);
 }
 
 /*
  * Settles what a crash may have left of the registry, and drops orphans; not
- * in recovery, when nothing is decided yet.  For the prober when it starts, in
- * a transaction of its own.
+ * in recovery, when nothing is decided yet.  For the prober when it starts,
+ * which must go on to probe whatever becomes of this, and wait for nobody's
+ * standby.
  */
 void
 oct_ddl_clean_up(void)
@@ -103,10 +126,25 @@ oct_ddl_clean_up(void)
 	started_in_recovery = RecoveryInProgress();
 	if (started_in_recovery)
 		return;
-	StartTransactionCommand();
-	oct_registry_settle();
-	drop_orphans();
-	CommitTransactionCommand();
+
+	SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("lock_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
+	PG_TRY();
+	{
+		StartTransactionCommand();
+		oct_registry_settle(LOG);
+		CommitTransactionCommand();
+		while (drop_orphan())
+			;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller_cxt);
+		EmitErrorReport();
+		FlushErrorState();
+		AbortCurrentTransaction();
+	}
+	PG_END_TRY();
 	MemoryContextSwitchTo(caller_cxt);
 }
 
@@ -115,4 +153,11 @@ bool
 oct_ddl_promoted(void)
 {
 	return started_in_recovery && !RecoveryInProgress();
+}
+
+/* Is that still to be waited for?  Nothing tells when it comes. */
+bool
+oct_ddl_awaits_promotion(void)
+{
+	return started_in_recovery;
 }

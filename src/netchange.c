@@ -63,7 +63,7 @@ collect_net_nodes(int *nnodes)
 		nodes[n].order = n;
 		nodes[n].in_table = oct_nodetab_lookup(version->group, &version->spec,
 											   &view);
-		if (nodes[n].in_table || version->kind != OCT_PENDING_REMOVE)
+		if (nodes[n].in_table || oct_pending_is_present(version))
 			n++;
 	}
 	qsort(nodes, n, sizeof(OctNetNode), compare_net_nodes);
@@ -76,14 +76,16 @@ static void
 name_group(OctGroup *group)
 {
 	ForeignServer *server;
+	char	   *dbname;
 
 	if (group->key.dboid != MyDatabaseId)
 		return;
 	server = GetForeignServerExtended(group->key.serverid, FSV_MISSING_OK);
-	if (server == NULL)
+	dbname = get_database_name(MyDatabaseId);
+	if (server == NULL || dbname == NULL)
 		return;
 	strlcpy(group->server_name, server->servername, NAMEDATALEN);
-	strlcpy(group->dbname, get_database_name(MyDatabaseId), NAMEDATALEN);
+	strlcpy(group->dbname, dbname, NAMEDATALEN);
 }
 
 /*
@@ -120,7 +122,7 @@ oct_netchange_collect(OctChange **net_changes)
 		change->additions = change->removals + change->nremovals;
 		for (i = first; i < nnodes && oct_same_group(nodes[i].version->group, key); i++)
 		{
-			if (nodes[i].version->kind != OCT_PENDING_REMOVE)
+			if (oct_pending_is_present(nodes[i].version))
 				change->additions[change->nadditions++] = nodes[i].version->spec;
 		}
 		specs = change->additions + change->nadditions;

@@ -417,6 +417,16 @@ wake_prober(void)
 		SetLatch(&GetPGProcByNumber(prober)->procLatch);
 }
 
+/* A group that changes may have been named anew; the caller holds the lock. */
+static void
+rename_group(const OctGroup *named)
+{
+	int32		group = oct_nodetab_find_group(named->key);
+
+	if (group != OCT_NO_GROUP && named->server_name[0] != '\0')
+		oct_groups[group].group = *named;
+}
+
 /*
  * Makes changes true: removals first, so that what they free serves the
  * additions.  Room was reserved for it.  Does not throw, does not allocate:
@@ -436,27 +446,33 @@ oct_nodetab_apply(const OctChange *changes, int nchanges)
 	{
 		for (int k = 0; k < changes[i].nadditions; k++)
 			add_node(&changes[i].group, &changes[i].additions[k]);
+		rename_group(&changes[i].group);
 	}
 	LWLockRelease(oct_table_lock);
 	wake_prober();
 }
 
 /*
- * Loads a node that the registry has, if it is not there and there is room.
- * Does not throw.
+ * Loads a node that the registry has, if it is not there yet.  Returns false if
+ * there is no room.  Does not throw.
  */
-void
+bool
 oct_nodetab_load_node(const OctGroup *group, const OctNodeSpec *spec)
 {
 	int32		g;
+	bool		there;
 
 	LWLockAcquire(oct_table_lock, LW_EXCLUSIVE);
 	g = oct_nodetab_find_group(group->key);
-	if (oct_table->free_slots > 0 &&
-		(g != OCT_NO_GROUP || oct_table->free_groups > 0) &&
-		oct_nodetab_find_slot(g, spec) == OCT_NO_SLOT)
+	there = oct_nodetab_find_slot(g, spec) != OCT_NO_SLOT;
+	if (!there && oct_table->free_slots > 0 &&
+		(g != OCT_NO_GROUP || oct_table->free_groups > 0))
+	{
 		add_node(group, spec);
+		there = true;
+	}
 	LWLockRelease(oct_table_lock);
+	return there;
 }
 
 /* Gives back what is reserved, if anything.  Does not throw. */

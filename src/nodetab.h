@@ -114,10 +114,11 @@ extern bool oct_nodetab_walk(const OctVisitor *visitor);
 extern void oct_nodetab_totals(int *ngroups, int *nnodes);
 
 /* writers */
+extern void oct_nodetab_report_full(OctRoom room, int elevel);
 extern OctRoom oct_nodetab_reserve(const OctChange *changes, int nchanges);
 extern void oct_nodetab_apply(const OctChange *changes, int nchanges);
 extern void oct_nodetab_release(void);
-extern void oct_nodetab_load_node(const OctGroup *group,
+extern bool oct_nodetab_load_node(const OctGroup *group,
 								  const OctNodeSpec *spec);
 
 /* the prober */

@@ -44,6 +44,25 @@ oct_nodetab_room(void)
 	return n;
 }
 
+/* Reports which of the table's limits is reached. */
+void
+oct_nodetab_report_full(OctRoom room, int elevel)
+{
+	if (room == OCT_ROOM_GROUPS_FULL)
+		ereport(elevel,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many groups of nodes"),
+				 errdetail("Nodes can be registered on %d foreign servers at most.",
+						   oct_max_groups),
+				 errhint("Increase \"octopus.max_groups\" and restart the server.")));
+	else
+		ereport(elevel,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many registered nodes"),
+				 errdetail("The server can monitor %d nodes at most.", oct_max_nodes),
+				 errhint("Increase \"octopus.max_nodes\" and restart the server.")));
+}
+
 /* Copies a slot out; only the used part of the name travels. */
 static void
 view_slot(int32 i, OctNodeView *view)

@@ -46,7 +46,7 @@ static bool
 read_file(const char *path, char **data, size_t *size)
 {
 	struct stat st;
-	int			fd = open(path, O_RDONLY | PG_BINARY | O_CLOEXEC, 0);
+	int			fd = open(path, O_RDONLY | O_NONBLOCK | PG_BINARY | O_CLOEXEC, 0);
 	int			save_errno = 0;
 
 	*data = NULL;
@@ -198,7 +198,7 @@ is_emptied(const OctChange *change)
 		change->nremovals == oct_nodetab_count(change->group.key);
 }
 
-/* Begins a group; one that changes bears the names that it has now. */
+/* Begins a group; one that changes may have been named anew. */
 static bool
 write_group(void *arg, const OctGroup *group)
 {
@@ -209,9 +209,9 @@ write_group(void *arg, const OctGroup *group)
 	writer->current = find_change(writer, group->key);
 	if (writer->current != NULL && is_emptied(writer->current))
 		return true;
-	return oct_regfile_put_group(&writer->encoder,
-								 writer->current != NULL ?
-								 &writer->current->group : group);
+	if (writer->current != NULL && writer->current->group.server_name[0] != '\0')
+		group = &writer->current->group;
+	return oct_regfile_put_group(&writer->encoder, group);
 }
 
 static bool
@@ -235,6 +235,7 @@ write_image(OctRegWriter *writer, const OctRegHeader *header)
 {
 	OctVisitor	visitor = {write_group, write_node, writer};
 
+	errno = EINVAL;				/* unless writing says better */
 	if (!oct_regfile_put_header(&writer->encoder, write_bytes, writer, header) ||
 		!oct_nodetab_walk(&visitor))
 		return false;
@@ -323,4 +324,35 @@ oct_regdisk_write(const char *path, OctRegHeader *header,
 			(errcode_for_file_access(),
 			 errmsg("could not write file \"%s\": %m", path)));
 	return false;
+}
+
+
+/* ---------- names ---------- */
+
+/* Is the file there, as far as can be told? */
+bool
+oct_regdisk_exists(const char *path)
+{
+	return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
+/*
+ * Renames a file, if it is there, to bad_name, or if that is taken to bad_name
+ * with a number.  Raises an error if that fails.
+ */
+void
+oct_regdisk_set_aside(const char *path, const char *bad_name)
+{
+	char		name[MAXPGPATH];
+
+	if (!oct_regdisk_exists(path))
+		return;
+	strlcpy(name, bad_name, sizeof(name));
+	for (int i = 1; oct_regdisk_exists(name); i++)
+		snprintf(name, sizeof(name), "%s.%d", bad_name, i);
+	if (rename(path, name) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not rename file \"%s\" to \"%s\": %m",
+						path, name)));
 }

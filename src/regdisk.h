@@ -36,4 +36,7 @@ extern bool oct_regdisk_write(const char *path, OctRegHeader *header,
 							  const OctChange *changes, int nchanges,
 							  int elevel);
 
+extern bool oct_regdisk_exists(const char *path);
+extern void oct_regdisk_set_aside(const char *path, const char *bad_name);
+
 #endif							/* REGDISK_H */

@@ -115,6 +115,7 @@ oct_regfile_put_header(OctRegEncoder *encoder, OctRegWrite write, void *arg,
 		put_line(encoder, counts, 3);
 }
 
+/* Refuses, like the decoder, a group that has no names. */
 bool
 oct_regfile_put_group(OctRegEncoder *encoder, const OctGroup *group)
 {
@@ -123,6 +124,8 @@ oct_regfile_put_group(OctRegEncoder *encoder, const OctGroup *group)
 	const char *fields[] = {"group", dboid, group->dbname, serverid,
 	group->server_name};
 
+	if (group->dbname[0] == '\0' || group->server_name[0] == '\0')
+		return false;
 	snprintf(dboid, sizeof(dboid), "%u", group->key.dboid);
 	snprintf(serverid, sizeof(serverid), "%u", group->key.serverid);
 	return put_line(encoder, fields, 5);
@@ -311,7 +314,7 @@ parse_group(const OctRegLine *line, OctGroup *group)
 		return false;
 	group->key.dboid = (Oid) dboid;
 	group->key.serverid = (Oid) serverid;
-	return true;
+	return OidIsValid(group->key.dboid) && OidIsValid(group->key.serverid);
 }
 
 static bool

@@ -38,7 +38,7 @@
  * a flag in shared memory and by nothing else: the file alone says nothing,
  * since the transaction that it names may be running.  To settle it means to
  * ask the commit log and then to rename, or to unlink it.  The prober does that
- * when it starts, or the next writer.
+ * when it starts, or else the next writer, before it looks at the table.
  *
  * A file that cannot be believed is left as it is for whoever wants to look at
  * it, and nothing is written until oct_registry_reset().
@@ -55,7 +55,6 @@
 
 #include <unistd.h>
 
-#include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "miscadmin.h"
@@ -63,10 +62,10 @@
 #include "storage/ipc.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
-#include "storage/lwlock.h"
 #include "storage/shmem.h"
 
 #include "compat.h"
+#include "fate.h"
 #include "regdisk.h"
 #include "registry.h"
 #include "regload.h"
@@ -76,6 +75,12 @@
 #define OCT_FILE_TEMPORARY	OCT_FILE ".tmp"
 #define OCT_FILE_UNSETTLED	OCT_FILE ".unsettled"
 #define OCT_FILE_BAD		OCT_FILE ".bad"
+
+#define OCT_FOREIGN			"it belongs to another database system"
+
+/* how long DROP DATABASE waits for the lock */
+#define OCT_LOCK_TRIES		50
+#define OCT_LOCK_DELAY_US	100000L
 
 /* the fourth field of the file's advisory lock tag; see regxact.c */
 #define OCT_LOCK_FILE		0x0C71
@@ -87,9 +92,12 @@
 typedef struct OctSharedRegistry
 {
 	uint64		serial;			/* of the image that counts */
+	uint64		last_serial;	/* given to any image */
 	bool		refusing;		/* is nothing to be written? */
 	char		cause[MAXPGPATH];	/* why: file and cause */
 	volatile bool left_over;	/* is there a pending file to be settled? */
+	bool		judged;			/* has its transaction been judged? */
+	OctFate		fate;			/* then: how it ended */
 } OctSharedRegistry;
 
 static OctSharedRegistry *registry = NULL;
@@ -121,20 +129,45 @@ oct_registry_request(void)
 static void
 refuse_writes(const char *path, const char *cause)
 {
-	registry->refusing = true;
 	snprintf(registry->cause, sizeof(registry->cause), "File \"%s\", %s.",
 			 path, cause);
+	registry->refusing = true;
 	ereport(LOG,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("registry of octopus_fdw cannot be used"),
 			 errdetail("%s", registry->cause)));
 }
 
+/* Takes the image for the one that counts, the table having been made like it. */
+static void
+accept_image(const OctRegImage *image, bool complete)
+{
+	registry->serial = image->header.serial;
+	registry->last_serial = Max(registry->last_serial, image->header.serial);
+	if (!complete)
+		refuse_writes(OCT_FILE, "it holds more than there is room for");
+}
+
+static void
+load_registry(void)
+{
+	OctRegImage image;
+
+	oct_regdisk_read(OCT_FILE, &image);
+	if (image.state == OCT_REG_BAD)
+		refuse_writes(OCT_FILE, image.cause);
+	else if (image.state == OCT_REG_GOOD &&
+			 image.header.system_identifier != GetSystemIdentifier())
+		refuse_writes(OCT_FILE, OCT_FOREIGN);
+	else if (image.state == OCT_REG_GOOD)
+		accept_image(&image, oct_regload_fill(&image));
+	oct_regdisk_free(&image);
+}
+
 /* For shmem_startup_hook, in the postmaster, where nothing may throw. */
 void
 oct_registry_startup(void)
 {
-	OctRegImage image;
 	bool		found;
 
 	oct_nodetab_startup();
@@ -146,71 +179,84 @@ oct_registry_startup(void)
 		return;
 
 	memset(registry, 0, sizeof(OctSharedRegistry));
-	oct_regdisk_read(OCT_FILE, &image);
-	if (image.state == OCT_REG_BAD)
-		refuse_writes(OCT_FILE, image.cause);
-	else if (image.state == OCT_REG_GOOD &&
-			 image.header.system_identifier != GetSystemIdentifier())
-		refuse_writes(OCT_FILE, "it belongs to another database system");
-	else if (image.state == OCT_REG_GOOD)
-	{
-		oct_regload_fill(&image);
-		registry->serial = image.header.serial;
-	}
-	oct_regdisk_free(&image);
-
+	load_registry();
 	unlink(OCT_FILE_TEMPORARY);
-	registry->left_over = access(OCT_FILE_PENDING, F_OK) == 0;
+	registry->left_over = oct_regdisk_exists(OCT_FILE_PENDING);
+	if (oct_regdisk_exists(OCT_FILE_UNSETTLED))
+		refuse_writes(OCT_FILE_UNSETTLED, "nobody has said what to do with it");
 }
 
 
 /* ---------- a pending file left over ---------- */
 
-/* How the transaction that a pending image names has ended. */
-typedef enum OctFate
-{
-	OCT_FATE_COMMITTED,
-	OCT_FATE_ABORTED,
-	OCT_FATE_UNKNOWN
-} OctFate;
-
 /*
- * Asks the commit log; a transaction id that it does not reach, or that was
- * never handed out, has no fate.  The source of the test is core's
- * TransactionIdInRecentPast.
+ * Gets a pending file that nobody can judge out of the way.  Nothing is written
+ * from now on, even if that fails.
  */
-static OctFate
-ask_commit_log(FullTransactionId fxid)
-{
-	FullTransactionId next = ReadNextFullTransactionId();
-	TransactionId xid = XidFromFullTransactionId(fxid);
-	uint32		epoch = EpochFromFullTransactionId(next);
-	TransactionId oldest;
-	OctFate		fate = OCT_FATE_UNKNOWN;
-
-	if (!TransactionIdIsNormal(xid) || !FullTransactionIdPrecedes(fxid, next))
-		return OCT_FATE_UNKNOWN;
-
-	LWLockAcquire(XactTruncationLock, LW_SHARED);
-	oldest = oct_oldest_clog_xid();
-	if (oldest > XidFromFullTransactionId(next))
-		epoch--;
-	if (!FullTransactionIdPrecedes(fxid,
-								   FullTransactionIdFromEpochAndXid(epoch, oldest)))
-		fate = TransactionIdDidCommit(xid) ? OCT_FATE_COMMITTED :
-			OCT_FATE_ABORTED;
-	LWLockRelease(XactTruncationLock);
-	return fate;
-}
-
-/* Gets a pending file that nobody can judge out of the way. */
 static bool
 set_aside_pending(const char *cause, int elevel)
 {
-	if (durable_rename(OCT_FILE_PENDING, OCT_FILE_UNSETTLED, elevel) != 0)
-		return false;
 	refuse_writes(OCT_FILE_UNSETTLED, cause);
-	return true;
+	return durable_rename(OCT_FILE_PENDING, OCT_FILE_UNSETTLED, elevel) == 0;
+}
+
+/*
+ * The pending file is not there any more.  It may be the registry: a rename
+ * that was reported to have failed may have been done.
+ */
+static bool
+settle_renamed(int elevel)
+{
+	OctRegImage image;
+
+	oct_regdisk_read(OCT_FILE, &image);
+	if (image.state == OCT_REG_GOOD && image.header.serial > registry->serial)
+		accept_image(&image, oct_regload_replace(&image));
+	oct_regdisk_free(&image);
+	return fsync_fname_ext(".", true, false, elevel) == 0;
+}
+
+/*
+ * Judges a good pending image, once and as early as possible: what is a future
+ * transaction id now may be handed out later.
+ */
+static OctFate
+judge(const OctRegImage *image)
+{
+	if (!registry->judged)
+	{
+		/* a base backup may hold an older pending file than registry */
+		registry->fate = image->header.serial <= registry->serial ?
+			OCT_FATE_ABORTED :
+			oct_fate_ask(FullTransactionIdFromU64(image->header.full_xid));
+		registry->last_serial = Max(registry->last_serial,
+									image->header.serial);
+		registry->judged = true;
+	}
+	return registry->fate;
+}
+
+/* Does with a good pending file what its fate demands. */
+static bool
+settle_image(const OctRegImage *image, int elevel)
+{
+	if (image->header.system_identifier != GetSystemIdentifier())
+		return set_aside_pending(OCT_FOREIGN, elevel);
+
+	switch (judge(image))
+	{
+		case OCT_FATE_COMMITTED:
+			if (durable_rename(OCT_FILE_PENDING, OCT_FILE, elevel) != 0)
+				return false;
+			accept_image(image, oct_regload_replace(image));
+			return true;
+		case OCT_FATE_ABORTED:
+			return durable_unlink(OCT_FILE_PENDING, elevel) == 0;
+		case OCT_FATE_UNKNOWN:
+			break;
+	}
+	return set_aside_pending("the commit log does not know the transaction that wrote it",
+							 elevel);
 }
 
 /*
@@ -221,31 +267,27 @@ static bool
 settle_pending(int elevel)
 {
 	OctRegImage image;
-	OctFate		fate;
-	bool		done = true;
+	bool		done = false;
 
 	oct_regdisk_read(OCT_FILE_PENDING, &image);
-	if (image.state == OCT_REG_BAD)
-		done = set_aside_pending(image.cause, elevel);
-	else if (image.state == OCT_REG_GOOD)
+	switch (image.state)
 	{
-		/* a base backup may hold an older pending file than registry */
-		fate = image.header.serial <= registry->serial ? OCT_FATE_ABORTED :
-			ask_commit_log(FullTransactionIdFromU64(image.header.full_xid));
-		if (fate == OCT_FATE_UNKNOWN)
-			done = set_aside_pending("the commit log does not know the transaction that wrote it",
-									 elevel);
-		else if (fate == OCT_FATE_ABORTED)
-			done = durable_unlink(OCT_FILE_PENDING, elevel) == 0;
-		else if ((done = durable_rename(OCT_FILE_PENDING, OCT_FILE, elevel) == 0))
-		{
-			oct_regload_replace(&image);
-			registry->serial = image.header.serial;
-		}
+		case OCT_REG_MISSING:
+			done = settle_renamed(elevel);
+			break;
+		case OCT_REG_BAD:
+			done = set_aside_pending(image.cause, elevel);
+			break;
+		case OCT_REG_GOOD:
+			done = settle_image(&image, elevel);
+			break;
 	}
 	oct_regdisk_free(&image);
 	if (done)
+	{
 		registry->left_over = false;
+		registry->judged = false;
+	}
 	return done;
 }
 
@@ -257,23 +299,50 @@ must_settle(void)
 }
 
 static void
-lock_file(void)
+set_file_tag(LOCKTAG *tag)
+{
+	SET_LOCKTAG_ADVISORY(*tag, InvalidOid, 0, 0, OCT_LOCK_FILE);
+}
+
+/*
+ * Takes the lock of the registry file, to the end of the transaction.  A
+ * transaction that has to commit whatever happens does not wait for ever, and
+ * cannot be cancelled while it does; it may come away without the lock.
+ */
+static bool
+lock_file(bool patiently)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, InvalidOid, 0, 0, OCT_LOCK_FILE);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	set_file_tag(&tag);
+	if (patiently)
+		return LockAcquire(&tag, ExclusiveLock, false, false) != LOCKACQUIRE_NOT_AVAIL;
+	for (int i = 0; i < OCT_LOCK_TRIES; i++)
+	{
+		if (LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
+			return true;
+		pg_usleep(OCT_LOCK_DELAY_US);
+	}
+	return false;
 }
 
-/* For the prober when it starts; within a transaction. */
+/*
+ * Settles what was left over, if anything, ahead of all else: before a writer
+ * looks at the table, and when the prober starts.  Within a transaction; the
+ * lock does not stay.
+ */
 void
-oct_registry_settle(void)
+oct_registry_settle(int elevel)
 {
+	LOCKTAG		tag;
+
 	if (!must_settle())
 		return;
-	lock_file();
+	(void) lock_file(true);
 	if (must_settle())
-		(void) settle_pending(LOG);
+		(void) settle_pending(elevel);
+	set_file_tag(&tag);
+	LockRelease(&tag, ExclusiveLock, false);
 }
 
 
@@ -291,39 +360,26 @@ oct_registry_check_writable(void)
 				 errhint("Repair or restore the file and restart the server, or have a superuser call octopus.registry_reset(), which sets the file aside.")));
 }
 
-/* Reports which of the table's limits is reached. */
-void
-oct_registry_report_full(OctRoom room, int elevel)
-{
-	if (room == OCT_ROOM_GROUPS_FULL)
-		ereport(elevel,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("too many groups of nodes"),
-				 errdetail("Nodes can be registered on %d foreign servers at most.",
-						   oct_max_groups),
-				 errhint("Increase \"octopus.max_groups\" and restart the server.")));
-	else
-		ereport(elevel,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("too many registered nodes"),
-				 errdetail("The server can monitor %d nodes at most.", oct_max_nodes),
-				 errhint("Increase \"octopus.max_nodes\" and restart the server.")));
-}
-
 /*
  * At XACT_EVENT_PRE_COMMIT: step 1.  From then on until the end of the
  * transaction the table of nodes does not change.  Reports a failure at elevel
- * and returns false.
+ * and returns false.  A transaction that only drops what has to go with other
+ * objects is let through even if nothing can be written.
  */
 bool
-oct_registry_open(int elevel)
+oct_registry_open(int elevel, bool drops_only)
 {
-	lock_file();
+	if (!lock_file(elevel >= ERROR))
+	{
+		ereport(elevel,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not obtain the lock of the registry of octopus_fdw")));
+		return false;
+	}
 	if (must_settle() && !settle_pending(elevel))
 		return false;
-	if (registry->refusing && elevel < ERROR)
-		return false;
-	oct_registry_check_writable();
+	if (!drops_only)
+		oct_registry_check_writable();
 	return true;
 }
 
@@ -333,12 +389,16 @@ write_pending(const OctChange *changes, int nchanges, int elevel)
 {
 	OctRegHeader header = {
 		.system_identifier = GetSystemIdentifier(),
-		.serial = registry->serial + 1,
+		.serial = ++registry->last_serial,
 		.full_xid = U64FromFullTransactionId(GetTopFullTransactionId()),
 	};
 
 	XLogFlush(oct_log_empty_message("octopus_fdw"));
 	if (!oct_regdisk_write(OCT_FILE_TEMPORARY, &header, changes, nchanges, elevel))
+		return false;
+
+	/* the rename of the transaction before us must not be overtaken */
+	if (fsync_fname_ext(".", true, false, elevel) != 0)
 		return false;
 
 	pending_is_mine = true;
@@ -352,7 +412,8 @@ write_pending(const OctChange *changes, int nchanges, int elevel)
 /*
  * At XACT_EVENT_PRE_COMMIT, after oct_registry_open: steps 2 and 3, for changes
  * of which there is one for each group.  Reports a failure at elevel and
- * returns false; nothing will change then.
+ * returns false; nothing will change then.  As long as nothing can be written,
+ * drops change the table only.
  */
 bool
 oct_registry_prepare(const OctChange *changes, int nchanges, int elevel)
@@ -361,10 +422,10 @@ oct_registry_prepare(const OctChange *changes, int nchanges, int elevel)
 
 	if (room != OCT_ROOM_RESERVED)
 	{
-		oct_registry_report_full(room, elevel);
+		oct_nodetab_report_full(room, elevel);
 		return false;
 	}
-	if (!write_pending(changes, nchanges, elevel))
+	if (!registry->refusing && !write_pending(changes, nchanges, elevel))
 	{
 		oct_registry_abort();
 		return false;
@@ -376,10 +437,13 @@ oct_registry_prepare(const OctChange *changes, int nchanges, int elevel)
 void
 oct_registry_commit(const OctChange *changes, int nchanges)
 {
-	if (rename(OCT_FILE_PENDING, OCT_FILE) == 0)
-		registry->serial = pending_serial;
-	else
-		registry->left_over = true;
+	if (pending_is_mine)
+	{
+		if (rename(OCT_FILE_PENDING, OCT_FILE) == 0)
+			registry->serial = pending_serial;
+		else
+			registry->left_over = true;
+	}
 	pending_is_mine = false;
 	oct_nodetab_apply(changes, nchanges);
 }
@@ -397,24 +461,6 @@ oct_registry_abort(void)
 
 /* ---------- the way back ---------- */
 
-/* Renames a file, if it is there, to a name that no file has. */
-static void
-set_aside(const char *path, const char *name)
-{
-	char		free_name[MAXPGPATH];
-
-	if (access(path, F_OK) != 0)
-		return;
-	strlcpy(free_name, name, sizeof(free_name));
-	for (int i = 1; access(free_name, F_OK) == 0; i++)
-		snprintf(free_name, sizeof(free_name), "%s.%d", name, i);
-	if (rename(path, free_name) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not rename file \"%s\" to \"%s\": %m",
-						path, free_name)));
-}
-
 /*
  * Sets a file that cannot be believed aside and starts afresh, with what is in
  * memory.  Not transactional.  The caller is in a transaction and has
@@ -426,19 +472,21 @@ oct_registry_reset(void)
 	OctRegHeader header = {.system_identifier = GetSystemIdentifier()};
 
 	PreventCommandDuringRecovery("octopus.registry_reset()");
-	lock_file();
+	(void) lock_file(true);
 	if (!registry->refusing)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("registry of octopus_fdw is in order")));
 
-	if (registry->left_over)
-		set_aside(OCT_FILE_PENDING, OCT_FILE_UNSETTLED);
-	registry->left_over = false;
-	set_aside(OCT_FILE, OCT_FILE_BAD);
-	header.serial = registry->serial + 1;
+	/* the new image first: what comes next takes no room on disk */
+	header.serial = ++registry->last_serial;
 	(void) oct_regdisk_write(OCT_FILE_TEMPORARY, &header, NULL, 0, ERROR);
+	oct_regdisk_set_aside(OCT_FILE_PENDING, OCT_FILE_BAD);
+	oct_regdisk_set_aside(OCT_FILE_UNSETTLED, OCT_FILE_BAD);
+	oct_regdisk_set_aside(OCT_FILE, OCT_FILE_BAD);
 	(void) durable_rename(OCT_FILE_TEMPORARY, OCT_FILE, ERROR);
 	registry->serial = header.serial;
+	registry->left_over = false;
+	registry->judged = false;
 	registry->refusing = false;
 }

@@ -17,16 +17,15 @@
 /* set-up */
 extern void oct_registry_request(void);
 extern void oct_registry_startup(void);
-extern void oct_registry_settle(void);
+extern void oct_registry_settle(int elevel);
 
 /* writers */
 extern void oct_registry_check_writable(void);
-extern bool oct_registry_open(int elevel);
+extern bool oct_registry_open(int elevel, bool drops_only);
 extern bool oct_registry_prepare(const OctChange *changes, int nchanges,
 								 int elevel);
 extern void oct_registry_commit(const OctChange *changes, int nchanges);
 extern void oct_registry_abort(void);
-extern void oct_registry_report_full(OctRoom room, int elevel);
 extern void oct_registry_reset(void);
 
 #endif							/* REGISTRY_H */

@@ -3,86 +3,83 @@
  * regload.c
  *	  From an image of the registry to the table of nodes.
  *
+ * Either function returns false if the table had no room for all that the
+ * image holds, which must not go unnoticed: the next image would be written
+ * without it.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "regload.h"
 
-/* A sink that loads what it is told into the empty table of nodes. */
-static void
-load_group(void *arg, const OctGroup *group)
+/* A reading of an image into the table. */
+typedef struct OctLoad
 {
-	*(OctGroup *) arg = *group;
+	OctGroup	group;			/* the one being told */
+	bool		complete;		/* has all found room? */
+	bool	   *seen;			/* by slot: is the node in the image? */
+	OctChange  *stale;			/* the nodes that are not */
+	int			nstale;
+} OctLoad;
+
+static void
+begin_group(void *arg, const OctGroup *group)
+{
+	((OctLoad *) arg)->group = *group;
 }
 
 static void
 load_node(void *arg, const OctNodeSpec *spec)
 {
-	oct_nodetab_load_node((OctGroup *) arg, spec);
+	OctLoad    *load = (OctLoad *) arg;
+
+	if (!oct_nodetab_load_node(&load->group, spec))
+		load->complete = false;
 }
 
 /*
- * Fills the table, which is empty, with what an image says.  Does not throw:
- * it is the postmaster who calls.
+ * Adds to the table what an image says and it lacks.  Does not throw: the
+ * postmaster may be who calls.
  */
-void
+bool
 oct_regload_fill(const OctRegImage *image)
 {
-	OctGroup	group;
-	OctRegSink	sink = {load_group, load_node, &group};
+	OctLoad		load = {.complete = true};
+	OctRegSink	sink = {begin_group, load_node, &load};
 
 	oct_regdisk_tell(image, &sink);
-}
-
-/* What has to be known to make the table what an image says. */
-typedef struct OctReload
-{
-	OctGroup	group;			/* the one being told */
-	bool	   *seen;			/* by slot: is the node in the image? */
-	OctChange  *stale;			/* the nodes that are not */
-	int			nstale;
-} OctReload;
-
-static void
-reload_group(void *arg, const OctGroup *group)
-{
-	((OctReload *) arg)->group = *group;
+	return load.complete;
 }
 
 static void
-reload_node(void *arg, const OctNodeSpec *spec)
+mark_seen(void *arg, const OctNodeSpec *spec)
 {
-	OctReload  *reload = (OctReload *) arg;
+	OctLoad    *load = (OctLoad *) arg;
 	OctNodeView view;
 
-	if (!oct_nodetab_lookup(reload->group.key, spec, &view))
-	{
-		oct_nodetab_load_node(&reload->group, spec);
-		if (!oct_nodetab_lookup(reload->group.key, spec, &view))
-			return;				/* no room; the file keeps it */
-	}
-	reload->seen[view.rowid] = true;
+	if (oct_nodetab_lookup(load->group.key, spec, &view))
+		load->seen[view.rowid] = true;
 }
 
 static bool
-note_group(void *arg, const OctGroup *group)
+visit_group(void *arg, const OctGroup *group)
 {
-	((OctReload *) arg)->group = *group;
+	((OctLoad *) arg)->group = *group;
 	return true;
 }
 
 static bool
 note_stale(void *arg, int32 slot, const OctNodeSpec *spec)
 {
-	OctReload  *reload = (OctReload *) arg;
+	OctLoad    *load = (OctLoad *) arg;
 
-	if (!reload->seen[slot])
+	if (!load->seen[slot])
 	{
-		OctChange  *change = &reload->stale[reload->nstale++];
+		OctChange  *change = &load->stale[load->nstale++];
 
 		memset(change, 0, sizeof(OctChange));
-		change->group = reload->group;
+		change->group.key = load->group.key;
 		change->removals = palloc(sizeof(OctNodeSpec));
 		*change->removals = *spec;
 		change->nremovals = 1;
@@ -91,20 +88,21 @@ note_stale(void *arg, int32 slot, const OctNodeSpec *spec)
 }
 
 /*
- * Makes the table what an image says.  The caller holds the lock of the
- * registry file.
+ * Makes the table what an image says: what is not in it goes, before what is
+ * missing comes.  The caller holds the lock of the registry file.
  */
-void
+bool
 oct_regload_replace(const OctRegImage *image)
 {
-	OctReload	reload = {.nstale = 0};
-	OctRegSink	sink = {reload_group, reload_node, &reload};
-	OctVisitor	visitor = {note_group, note_stale, &reload};
+	OctLoad		load = {.nstale = 0};
+	OctRegSink	sink = {begin_group, mark_seen, &load};
+	OctVisitor	visitor = {visit_group, note_stale, &load};
 
-	reload.seen = palloc0(oct_nodetab_nslots());
-	reload.stale = palloc_extended(sizeof(OctChange) * oct_nodetab_nslots(),
-								   MCXT_ALLOC_HUGE);
+	load.seen = palloc0(oct_nodetab_nslots());
+	load.stale = palloc_extended(sizeof(OctChange) * oct_nodetab_nslots(),
+								 MCXT_ALLOC_HUGE);
 	oct_regdisk_tell(image, &sink);
 	(void) oct_nodetab_walk(&visitor);
-	oct_nodetab_apply(reload.stale, reload.nstale);
+	oct_nodetab_apply(load.stale, load.nstale);
+	return oct_regload_fill(image);
 }

@@ -50,8 +50,8 @@
 /* rowids with this bit name a pending change, others a slot of the table */
 #define OCT_ROWID_PENDING	0x80000000U
 
-/* is the transaction to commit even if the registry cannot follow? */
-static bool must_commit = false;
+/* the database that this transaction drops, or InvalidOid */
+static Oid	dropped_database = InvalidOid;
 
 /* the net changes, one for each group, between PRE_COMMIT and COMMIT or ABORT */
 static OctChange *net_changes = NULL;
@@ -113,7 +113,7 @@ merge_pending(OctGroupKey group, CommandId cid, const OctRowSet *rows)
 		OctPending *version = oct_pending_get(i);
 
 		if (oct_same_group(version->group, group) &&
-			version->kind != OCT_PENDING_REMOVE &&
+			oct_pending_is_present(version) &&
 			oct_pending_visible(group, &version->spec, cid) == version)
 			oct_rowset_add(merged, rowid_of(version), health_of(version),
 						   &version->spec);
@@ -156,6 +156,7 @@ void
 oct_regxact_lock_group(Oid serverid)
 {
 	oct_registry_check_writable();
+	oct_registry_settle(ERROR);
 	lock_group(group_key(serverid));
 }
 
@@ -167,7 +168,7 @@ is_present(OctGroupKey group, const OctNodeSpec *spec)
 	OctNodeView view;
 
 	if (version != NULL)
-		return version->kind != OCT_PENDING_REMOVE;
+		return oct_pending_is_present(version);
 	return oct_nodetab_lookup(group, spec, &view);
 }
 
@@ -196,7 +197,7 @@ oct_regxact_add(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 	if (is_present(group, spec))
 		return false;
 	if (oct_pending_growth() >= Max(oct_nodetab_room(), 0))
-		oct_registry_report_full(OCT_ROOM_NODES_FULL, ERROR);
+		oct_nodetab_report_full(OCT_ROOM_NODES_FULL, ERROR);
 	push_change(group, spec, cid, OCT_PENDING_ADD);
 	return true;
 }
@@ -241,43 +242,74 @@ oct_regxact_remove(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 	return true;
 }
 
-/* Unregisters all nodes of a group, of any database. */
-void
-oct_regxact_drop_group(OctGroupKey group)
+/* Unregisters all nodes of a group because of what it hangs on. */
+static void
+drop_nodes(OctGroupKey group)
 {
-	OctRowSet  *rows;
+	OctRowSet  *rows = read_group(group, InvalidCommandId);
 	Size		position = 0;
 	OctRow	   *row;
 
-	lock_group(group);
-	rows = read_group(group, InvalidCommandId);
 	while ((row = oct_rowset_next(rows, &position)) != NULL)
 	{
 		OctNodeSpec spec;
 
 		oct_row_get_spec(row, &spec);
-		push_change(group, &spec, GetCurrentCommandId(true), OCT_PENDING_REMOVE);
+		push_change(group, &spec, GetCurrentCommandId(true), OCT_PENDING_DROP);
 	}
 	oct_rowset_free(rows);
 }
 
+/* Unregisters the nodes of a foreign server that is being dropped. */
+void
+oct_regxact_drop_server(Oid serverid)
+{
+	OctGroupKey group = group_key(serverid);
+
+	oct_registry_settle(WARNING);
+	if (oct_regxact_count(serverid) == 0)
+		return;
+	lock_group(group);
+	drop_nodes(group);
+}
+
 /*
- * Unregisters all nodes of a database that is being dropped.  Its files go
- * before the transaction commits, so the commit must not fail because of us.
+ * Has the nodes of a database unregistered at the commit of this transaction,
+ * which drops it, or finds it gone.  Nobody is connected to it by then.  Its
+ * files are gone before the commit, which must not fail because of us.
  */
 void
 oct_regxact_drop_database(Oid dboid)
 {
+	dropped_database = dboid;
+}
+
+/* Does the table have a group of that database? */
+static bool
+database_has_nodes(Oid dboid)
+{
 	int			ngroups;
-	OctGroupKey *keys = oct_nodetab_read_groups(&ngroups);
+	OctGroupKey *groups = oct_nodetab_read_groups(&ngroups);
+	bool		has = false;
+
+	for (int i = 0; i < ngroups; i++)
+		has = has || groups[i].dboid == dboid;
+	pfree(groups);
+	return has;
+}
+
+static void
+drop_nodes_of_database(Oid dboid)
+{
+	int			ngroups;
+	OctGroupKey *groups = oct_nodetab_read_groups(&ngroups);
 
 	for (int i = 0; i < ngroups; i++)
 	{
-		if (keys[i].dboid == dboid)
-			oct_regxact_drop_group(keys[i]);
+		if (groups[i].dboid == dboid)
+			drop_nodes(groups[i]);
 	}
-	pfree(keys);
-	must_commit = true;
+	pfree(groups);
 }
 
 
@@ -315,7 +347,7 @@ oct_regxact_lookup(Oid serverid, const OctNodeSpec *spec, CommandId cid,
 
 	if (version == NULL)
 		return oct_nodetab_lookup(group, spec, view);
-	if (version->kind == OCT_PENDING_REMOVE)
+	if (!oct_pending_is_present(version))
 		return false;
 	view_pending(version, view);
 	return true;
@@ -343,13 +375,22 @@ oct_regxact_read_row(Oid serverid, uint32 rowid, OctNodeView *view)
 
 /* ---------- the transaction's end ---------- */
 
+/*
+ * Prepares the changes.  DROP DATABASE must commit: a failure is a warning then,
+ * and leaves orphans for the prober to drop.
+ */
 static void
 prepare_commit(void)
 {
+	bool		must_commit = OidIsValid(dropped_database) &&
+		database_has_nodes(dropped_database);
 	int			elevel = must_commit ? WARNING : ERROR;
 
-	if (oct_pending_count() == 0 || !oct_registry_open(elevel))
+	if ((oct_pending_count() == 0 && !must_commit) ||
+		!oct_registry_open(elevel, oct_pending_drops_only()))
 		return;
+	if (must_commit)
+		drop_nodes_of_database(dropped_database);
 	n_net_changes = oct_netchange_collect(&net_changes);
 	if (n_net_changes > 0 &&
 		!oct_registry_prepare(net_changes, n_net_changes, elevel))
@@ -360,7 +401,7 @@ static void
 forget_changes(void)
 {
 	oct_pending_forget();
-	must_commit = false;
+	dropped_database = InvalidOid;
 	net_changes = NULL;			/* TopTransactionContext's, too */
 	n_net_changes = 0;
 }

@@ -25,8 +25,8 @@ extern bool oct_regxact_update(Oid serverid, const OctNodeSpec *spec,
 extern bool oct_regxact_remove(Oid serverid, const OctNodeSpec *spec,
 							   CommandId cid);
 
-/* whole groups, of any database */
-extern void oct_regxact_drop_group(OctGroupKey group);
+/* what follows the drop of other objects */
+extern void oct_regxact_drop_server(Oid serverid);
 extern void oct_regxact_drop_database(Oid dboid);
 
 /* what a statement sees: the table and own changes of earlier commands */
