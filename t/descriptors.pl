@@ -66,7 +66,7 @@ limit($prober, '8:');
 wait_until(
 	sub {
 		$log .= new_log($monitor);
-		return $log =~ /could not probe node .* its health stays as it was\n.*DETAIL:  The probe could not be carried out here: .*Too many open files/;
+		return $log =~ /could not probe node .* its health stays as it was\n.*DETAIL:  The probe could not be carried out here: (?:.*Too many open files|could not create socket)/;
 	},
 	'trouble of ours is logged');
 $fleet->mark;

@@ -53,7 +53,7 @@ my @wrong =
 is(join(', ', map { "$_->{node}: $_->{cause}" } @wrong),
 	'', 'no healthy node ever was unhealthy');
 
-# ---------- half of them die at once ----------
+# ---------- many die at once ----------
 
 my @dying = map { "127.1.0.$_" } 0 .. 249;
 $fleet->become($_, 'reset') foreach @dying;
