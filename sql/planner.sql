@@ -40,6 +40,10 @@ BEGIN
   RETURN plan #> '{0,Plan}';
 END $$;
 CREATE FUNCTION estimate(query text) RETURNS jsonb LANGUAGE sql AS $$ SELECT plan(query) -> 'Plan Rows' $$;
+CREATE FUNCTION explain(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query;
+END $$;
 
 --
 -- conditions on the table itself
@@ -61,8 +65,8 @@ SELECT c.condition, t.* FROM (VALUES
   (6, $$node_name = 'node1' AND node_port = 1$$),
   (7, $$node_name = 'node1' AND node_port = 5430 AND length(node_name) = 5$$),
   (8, $$node_name = 'node1' AND node_port = 5430 AND length(node_name) = 6$$),
-  (9, $$node_name = 'node1' AND node_port = 5430 AND node_name = 'node2'$$),
-  (10, $$node_name = 'node1' AND node_port = 5430 AND node_port = 5431$$),
+  (9, $$node_name = 'node1' AND node_port = 5430 AND node_name <> 'node1'$$),
+  (10, $$node_name = 'node1' AND node_port = 5430 AND node_port <> 5430$$),
   (11, $$node_name = 'NODE1' AND node_port = 5430$$),
   (12, $$node_name = 'node1 ' AND node_port = 5430$$),
   (13, $$node_name = '' AND node_port = 5430$$),
@@ -154,8 +158,10 @@ END $$;
 --
 -- joins
 --
-EXPLAIN (COSTS OFF)
-SELECT * FROM wanted JOIN octopus.nodes ON node_name = host AND node_port = port;
+-- (which side of an equality comes first is a matter of the server's version)
+SELECT line FROM explain($$
+SELECT * FROM wanted JOIN octopus.nodes ON node_name = host AND node_port = port
+$$) line WHERE line NOT LIKE '%Filter:%';
 EXPLAIN (COSTS OFF)
 SELECT * FROM wanted LEFT JOIN octopus.nodes ON node_name = host AND node_port = 5430;
 EXPLAIN (COSTS OFF)

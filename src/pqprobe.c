@@ -216,6 +216,14 @@ classify_failure(const OctPqProbe *probe, OctOutcome *outcome)
 		return;
 	}
 
+	/* libpq 16 and later have no words for socket() failing: trouble of ours */
+	if (text[0] == '\0' && probe->phase == OCT_PHASE_CONNECT)
+	{
+		outcome->reason = OCT_REASON_VOIDED;
+		strlcpy(outcome->message, "could not create socket", OCT_MESSAGE_SIZE);
+		return;
+	}
+
 	said = find_sqlstate(text, outcome->sqlstate);
 	if (said != NULL)
 		outcome->reason = oct_policy_reason_of_error(outcome->sqlstate, said);

@@ -1,0 +1,115 @@
+# octopus_fdw: health of PostgreSQL nodes, as foreign tables.
+#
+#   make, make install   build and install against $(PG_CONFIG), as any PGXS module
+#   make demo            watch it at work (KEEP=1 leaves the demo running)
+#   make check           every test, in a sandbox that touches no installation
+#   make check-18        the same in a chroot with PostgreSQL 18 (as root)
+#   make installcheck    the SQL tests on a running server that preloads the library
+#   make bench           the benchmarks, in the sandbox too
+#   make lint            the rules that grep can check
+#
+# The goals of FRONT come first and alone: they install what is missing (or say
+# what that is), so PostgreSQL's makefiles need not be there yet.
+
+PG_CONFIG ?= pg_config
+FRONT = check check-18 demo bench lint packages
+
+ifneq (,$(filter $(FRONT),$(MAKECMDGOALS)))
+
+export PG_CONFIG KEEP SUITES
+
+.PHONY: $(MAKECMDGOALS)
+
+check: packages lint
+	@script/lint --self-test
+	@script/sandbox script/suite $(SUITES)
+
+check-18:
+	@script/check-in forky 18
+
+demo: packages
+	@script/sandbox script/demo
+
+bench: packages
+	@script/sandbox bench/run
+
+lint:
+	@script/lint
+
+packages:
+	@script/packages
+
+# `make clean check`: what is not in FRONT is PGXS's.
+$(filter-out $(FRONT),$(MAKECMDGOALS)):
+	@$(MAKE) $@
+
+else
+
+EXTENSION = octopus_fdw
+DATA = octopus_fdw--1.0.sql
+
+MODULE_big = octopus_fdw
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+
+# Core's headers come as system headers, so that only our own code is warned
+# about; `make WERROR=` is for compilers that know more warnings than we do.
+WERROR = -Werror
+WARNINGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers $(WERROR)
+PG_CPPFLAGS = -isystem $(includedir_server) -isystem $(libpq_srcdir)
+PG_CFLAGS = $(WARNINGS)
+SHLIB_LINK = $(libpq) -lcares
+
+REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+ISOLATION = $(patsubst specs/%.spec,%,$(sort $(wildcard specs/*.spec)))
+TAP = $(sort $(wildcard t/*.pl))
+EXTRA_CLEAN = build tmp_check tmp_check_iso output_iso
+
+# Bitcode serves inlining into queries, where nothing of ours is worth it, and
+# would ask for clang.
+override with_llvm = no
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# Few and short files: every object depends on every header.
+SRC_HEADERS = $(wildcard src/*.h)
+$(OBJS): $(SRC_HEADERS)
+
+# What core's headers make of snprintf and the like in programs.
+CLIENT_LIBS = -L$(pkglibdir) -lpgcommon -lpgport $(libpq)
+
+# Floor 0 outside the server, with assertions and sanitizers on.
+FLOOR0 = policy probe timerq printable
+UNIT = $(patsubst test/unit/%.c,build/%,$(sort $(wildcard test/unit/test_*.c)))
+UNIT_FLAGS = -DFRONTEND -DUSE_ASSERT_CHECKING -Isrc \
+	-fsanitize=address,undefined -fno-sanitize-recover=all
+
+build/test_%: test/unit/test_%.c $(wildcard $(FLOOR0:%=src/%.c)) \
+		test/unit/pairingheap_stub.c $(SRC_HEADERS) | build
+	$(CC) $(CPPFLAGS) $(UNIT_FLAGS) $(CFLAGS) -o $@ $(filter %.c,$^) \
+		-lcmocka $(CLIENT_LIBS)
+
+# Each file of these directories is one program: the fleet of fake nodes that
+# tests and benchmarks probe, and the benchmarks' own.
+SOLO = $(wildcard test/fleet/*.c bench/*.c)
+PROGRAMS = $(patsubst %.c,build/%,$(notdir $(SOLO)))
+
+vpath %.c test/fleet bench
+$(PROGRAMS): build/%: %.c $(wildcard test/fleet/*.h bench/*.h) | build
+	$(CC) -Itest/fleet $(CPPFLAGS) $(CFLAGS) -o $@ $< $(CLIENT_LIBS) -lm
+
+build:
+	mkdir -p $@
+
+.PHONY: unit programs
+programs: $(PROGRAMS)
+
+unit: $(UNIT)
+	@set -e; for test in $(UNIT); do echo "# $$test"; $$test; done
+
+# For scripts: the value of a variable, as in `make -s print-REGRESS`.
+print-%:
+	@echo $($*)
+
+endif
