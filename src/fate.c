@@ -17,8 +17,8 @@
  * never handed out, has no fate.  The source of the test is core's
  * TransactionIdInRecentPast.
  */
-OctFate
-oct_fate_ask(FullTransactionId fxid)
+static OctFate
+ask(FullTransactionId fxid)
 {
 	FullTransactionId next = ReadNextFullTransactionId();
 	TransactionId xid = XidFromFullTransactionId(fxid);
@@ -39,4 +39,27 @@ oct_fate_ask(FullTransactionId fxid)
 			OCT_FATE_ABORTED;
 	LWLockRelease(XactTruncationLock);
 	return fate;
+}
+
+/*
+ * The fate of a transaction, told once and for all by the first who asks: what
+ * is a future transaction id now may be handed out later.  "judgement", in
+ * shared memory, keeps the fate together with a serial number, so that the
+ * judgement of something else is not taken for it.  Takes no lock that is held
+ * for long, does not throw but for trouble with the commit log.
+ */
+OctFate
+oct_fate_judge(pg_atomic_uint64 *judgement, uint64 serial,
+			   FullTransactionId fxid)
+{
+	uint64		said = pg_atomic_read_u64(judgement);
+
+	while (said == 0 || (said & ~UINT64CONST(3)) != serial << 2)
+	{
+		uint64		mine = serial << 2 | ask(fxid);
+
+		if (pg_atomic_compare_exchange_u64(judgement, &said, mine))
+			said = mine;
+	}
+	return (OctFate) (said & 3);
 }

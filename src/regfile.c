@@ -204,8 +204,8 @@ read_line(OctRegDecoder *decoder)
 	line->nfields = 1;
 	for (const char *p = decoder->at; p < end; p++)
 	{
-		if (*p == '\0')
-			return refuse(decoder, "the line contains a zero byte");
+		if (*p == '\0' || *p == '\r')
+			return refuse(decoder, "the line contains a byte that has no place there");
 		if (*p == '\t')
 		{
 			if (line->nfields == OCT_MAX_FIELDS)
@@ -417,14 +417,4 @@ oct_regfile_decode(const char *data, size_t size, OctRegHeader *header,
 	while (last_line > data && last_line[-1] != '\n')
 		last_line--;
 	return check_end(&decoder, data, last_line - data);
-}
-
-/* Decodes the header alone, of as much of a file as there is. */
-bool
-oct_regfile_peek(const char *data, size_t size, OctRegHeader *header,
-				 OctRegError *error)
-{
-	OctRegDecoder decoder = {.at = data,.end = data + size,.error = error};
-
-	return read_header(&decoder, header);
 }

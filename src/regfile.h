@@ -78,7 +78,5 @@ extern bool oct_regfile_put_end(OctRegEncoder *encoder);
 extern bool oct_regfile_decode(const char *data, size_t size,
 							   OctRegHeader *header, const OctRegSink *sink,
 							   OctRegError *error);
-extern bool oct_regfile_peek(const char *data, size_t size,
-							 OctRegHeader *header, OctRegError *error);
 
 #endif							/* REGFILE_H */

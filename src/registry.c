@@ -38,16 +38,16 @@
  * a flag in shared memory and by nothing else: the file alone says nothing,
  * since the transaction that it names may be running.  To settle it means to
  * ask the commit log and then to rename, or to unlink it.  The prober does that
- * when it starts, or else the next writer, before it looks at the table.
+ * when it starts, or whatever transaction is the first to commit, so that no
+ * id handed out since can vouch for it.
  *
- * A file that cannot be believed is left as it is for whoever wants to look at
- * it, and nothing is written until oct_registry_reset().
+ * A file that cannot be believed is left as it is, and nothing is written until
+ * oct_registry_reset().
  *
  * Lock order: the writer lock of the group, the lock of the registry file, the
  * lock of the table of nodes.
  *
- * Known weakness: the registry is not in WAL.  A standby has what the base
- * backup had.
+ * Known weakness: it is not in WAL.  A standby has what the base backup had.
  *
  *-------------------------------------------------------------------------
  */
@@ -96,8 +96,7 @@ typedef struct OctSharedRegistry
 	bool		refusing;		/* is nothing to be written? */
 	char		cause[MAXPGPATH];	/* why: file and cause */
 	volatile bool left_over;	/* is there a pending file to be settled? */
-	bool		judged;			/* has its transaction been judged? */
-	OctFate		fate;			/* then: how it ended */
+	pg_atomic_uint64 judgement; /* of it, see fate.h; 0 is none yet */
 } OctSharedRegistry;
 
 static OctSharedRegistry *registry = NULL;
@@ -179,6 +178,7 @@ oct_registry_startup(void)
 		return;
 
 	memset(registry, 0, sizeof(OctSharedRegistry));
+	pg_atomic_init_u64(&registry->judgement, 0);
 	load_registry();
 	unlink(OCT_FILE_TEMPORARY);
 	registry->left_over = oct_regdisk_exists(OCT_FILE_PENDING);
@@ -216,24 +216,11 @@ settle_renamed(int elevel)
 	return fsync_fname_ext(".", true, false, elevel) == 0;
 }
 
-/*
- * Judges a good pending image, once and as early as possible: what is a future
- * transaction id now may be handed out later.
- */
 static OctFate
 judge(const OctRegImage *image)
 {
-	if (!registry->judged)
-	{
-		/* a base backup may hold an older pending file than registry */
-		registry->fate = image->header.serial <= registry->serial ?
-			OCT_FATE_ABORTED :
-			oct_fate_ask(FullTransactionIdFromU64(image->header.full_xid));
-		registry->last_serial = Max(registry->last_serial,
-									image->header.serial);
-		registry->judged = true;
-	}
-	return registry->fate;
+	return oct_fate_judge(&registry->judgement, image->header.serial,
+						  FullTransactionIdFromU64(image->header.full_xid));
 }
 
 /* Does with a good pending file what its fate demands. */
@@ -243,7 +230,10 @@ settle_image(const OctRegImage *image, int elevel)
 	if (image->header.system_identifier != GetSystemIdentifier())
 		return set_aside_pending(OCT_FOREIGN, elevel);
 
-	switch (judge(image))
+	registry->last_serial = Max(registry->last_serial, image->header.serial);
+	/* a base backup may hold an older pending file than registry */
+	switch (image->header.serial <= registry->serial ? OCT_FATE_ABORTED :
+			judge(image))
 	{
 		case OCT_FATE_COMMITTED:
 			if (durable_rename(OCT_FILE_PENDING, OCT_FILE, elevel) != 0)
@@ -284,10 +274,7 @@ settle_pending(int elevel)
 	}
 	oct_regdisk_free(&image);
 	if (done)
-	{
 		registry->left_over = false;
-		registry->judged = false;
-	}
 	return done;
 }
 
@@ -313,17 +300,16 @@ static bool
 lock_file(bool patiently)
 {
 	LOCKTAG		tag;
+	int			tries = OCT_LOCK_TRIES;
 
 	set_file_tag(&tag);
-	if (patiently)
-		return LockAcquire(&tag, ExclusiveLock, false, false) != LOCKACQUIRE_NOT_AVAIL;
-	for (int i = 0; i < OCT_LOCK_TRIES; i++)
+	while (LockAcquire(&tag, ExclusiveLock, false, !patiently) == LOCKACQUIRE_NOT_AVAIL)
 	{
-		if (LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
-			return true;
+		if (--tries == 0)
+			return false;
 		pg_usleep(OCT_LOCK_DELAY_US);
 	}
-	return false;
+	return true;
 }
 
 /*
@@ -343,6 +329,25 @@ oct_registry_settle(int elevel)
 		(void) settle_pending(elevel);
 	set_file_tag(&tag);
 	LockRelease(&tag, ExclusiveLock, false);
+}
+
+/*
+ * At XACT_EVENT_PRE_COMMIT of any transaction that has an id, before its commit
+ * record: sees to it that what was left over by a crash has been judged.  Of the
+ * ids handed out since the server started none has committed by then, so none
+ * can vouch for an image that it did not write.  Waits for nobody.
+ */
+void
+oct_registry_judge(void)
+{
+	OctRegImage image;
+
+	if (!registry->left_over || pg_atomic_read_u64(&registry->judgement) != 0)
+		return;
+	oct_regdisk_read(OCT_FILE_PENDING, &image);
+	if (image.state == OCT_REG_GOOD)
+		(void) judge(&image);
+	oct_regdisk_free(&image);
 }
 
 
@@ -486,7 +491,5 @@ oct_registry_reset(void)
 	oct_regdisk_set_aside(OCT_FILE, OCT_FILE_BAD);
 	(void) durable_rename(OCT_FILE_TEMPORARY, OCT_FILE, ERROR);
 	registry->serial = header.serial;
-	registry->left_over = false;
-	registry->judged = false;
-	registry->refusing = false;
+	registry->left_over = registry->refusing = false;
 }

@@ -18,6 +18,7 @@
 extern void oct_registry_request(void);
 extern void oct_registry_startup(void);
 extern void oct_registry_settle(int elevel);
+extern void oct_registry_judge(void);
 
 /* writers */
 extern void oct_registry_check_writable(void);

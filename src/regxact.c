@@ -412,6 +412,8 @@ xact_callback(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
+			if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
+				oct_registry_judge();
 			prepare_commit();
 			break;
 
