@@ -6,6 +6,7 @@
 #   make check-18        the same in a chroot with PostgreSQL 18 (as root)
 #   make installcheck    the SQL tests on a running server that preloads the library
 #   make bench           the benchmarks, in the sandbox too
+#   make fuzz            mutations against the decoder of registry files (clang; SECONDS=60)
 #   make lint            the rules that grep can check
 #
 # The goals of FRONT come first and alone: they install what is missing (or say
@@ -80,8 +81,9 @@ $(OBJS): $(SRC_HEADERS)
 CLIENT_LIBS = -L$(pkglibdir) -lpgcommon -lpgport $(libpq)
 
 # Floor 0 outside the server, with assertions and sanitizers on.
-FLOOR0 = policy probe timerq printable
-UNIT = $(patsubst test/unit/%.c,build/%,$(sort $(wildcard test/unit/test_*.c)))
+FLOOR0 = policy probe timerq printable regfile
+UNIT = $(patsubst test/unit/%.c,build/%,$(sort $(wildcard test/unit/test_*.c))) \
+	build/fuzz_regfile
 UNIT_FLAGS = -DFRONTEND -DUSE_ASSERT_CHECKING -Isrc \
 	-fsanitize=address,undefined -fno-sanitize-recover=all
 
@@ -89,6 +91,24 @@ build/test_%: test/unit/test_%.c $(wildcard $(FLOOR0:%=src/%.c)) \
 		test/unit/pairingheap_stub.c $(SRC_HEADERS) | build
 	$(CC) $(CPPFLAGS) $(UNIT_FLAGS) $(CFLAGS) -o $@ $(filter %.c,$^) \
 		-lcmocka $(CLIENT_LIBS)
+
+# A short run of mutations, always the same, is one of the unit tests; clang's
+# libFuzzer learns as it goes, and keeps what it found interesting in build/.
+FUZZED = test/fuzz/fuzz_regfile.c src/regfile.c src/printable.c
+SECONDS ?= 60
+
+build/fuzz_regfile: $(FUZZED) $(SRC_HEADERS) | build
+	$(CC) $(CPPFLAGS) $(UNIT_FLAGS) -DSTANDALONE $(CFLAGS) -o $@ $(FUZZED) $(CLIENT_LIBS)
+
+build/libfuzzer_regfile: $(FUZZED) $(SRC_HEADERS) | build
+	clang -g -O1 $(CPPFLAGS) -DFRONTEND -DUSE_ASSERT_CHECKING -Isrc \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+		-o $@ $(FUZZED) $(CLIENT_LIBS)
+
+fuzz: build/libfuzzer_regfile
+	mkdir -p build/found-regfile
+	build/libfuzzer_regfile -max_total_time=$(SECONDS) -max_len=8192 \
+		-artifact_prefix=build/ build/found-regfile test/fuzz/corpus-regfile
 
 # Each file of these directories is one program: the fleet of fake nodes that
 # tests and benchmarks probe, and the benchmarks' own.
@@ -99,11 +119,15 @@ vpath %.c test/fleet bench
 $(PROGRAMS): build/%: %.c $(wildcard test/fleet/*.h bench/*.h) | build
 	$(CC) -Itest/fleet $(CPPFLAGS) $(CFLAGS) -o $@ $< $(CLIENT_LIBS) -lm
 
+# Preloaded into a server: makes a call that is about the registry fail.
+build/fault.so: test/shim/fault.c | build
+	$(CC) $(CFLAGS) -fPIC -shared -o $@ $< -ldl
+
 build:
 	mkdir -p $@
 
-.PHONY: unit programs
-programs: $(PROGRAMS)
+.PHONY: unit programs fuzz
+programs: $(PROGRAMS) build/fault.so
 
 unit: $(UNIT)
 	@set -e; for test in $(UNIT); do echo "# $$test"; $$test; done

@@ -46,3 +46,13 @@ COMMENT ON COLUMN nodes.node_port IS
 	'port of the PostgreSQL server, 1 to 65535';
 COMMENT ON COLUMN nodes.health_status IS
 	'1 healthy, 0 unhealthy, -1 unknown (not probed yet); observed, ignored on input';
+
+CREATE FUNCTION registry_reset()
+RETURNS void
+AS 'MODULE_PATHNAME', 'octopus_registry_reset'
+LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+
+REVOKE EXECUTE ON FUNCTION registry_reset() FROM PUBLIC;
+
+COMMENT ON FUNCTION registry_reset() IS
+	'sets a registry file that cannot be used aside and starts afresh (superuser)';

@@ -9,12 +9,14 @@
 #ifndef COMPAT_H
 #define COMPAT_H
 
+#include "access/transam.h"
 #include "commands/explain.h"
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"
 #endif
 #include "optimizer/pathnode.h"
+#include "replication/message.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
 #if PG_VERSION_NUM >= 180000
@@ -53,6 +55,28 @@ oct_create_wait_event_set(int nevents)
 	return CreateWaitEventSet(NULL, nevents);
 #else
 	return CreateWaitEventSet(TopMemoryContext, nevents);
+#endif
+}
+
+/* The oldest transaction id whose end the commit log tells. */
+static inline TransactionId
+oct_oldest_clog_xid(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return TransamVariables->oldestClogXid;
+#else
+	return ShmemVariableCache->oldestClogXid;
+#endif
+}
+
+/* An empty message of this transaction in WAL; it is not flushed. */
+static inline XLogRecPtr
+oct_log_empty_message(const char *prefix)
+{
+#if PG_VERSION_NUM >= 170000
+	return LogLogicalMessage(prefix, "", 0, true, false);
+#else
+	return LogLogicalMessage(prefix, "", 0, true);
 #endif
 }
 

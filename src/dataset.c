@@ -103,6 +103,17 @@ bind_column(Relation rel, Form_pg_attribute att)
 	return (OctColumn) i;
 }
 
+/* Raises an error if the library was not preloaded. */
+void
+oct_dataset_require_preload(void)
+{
+	if (!oct_nodetab_is_up())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("octopus_fdw must be loaded via \"shared_preload_libraries\""),
+				 errhint("Add \"octopus_fdw\" to \"shared_preload_libraries\" in postgresql.conf and restart the server.")));
+}
+
 /*
  * Binds a foreign table, in palloc'd memory.  Every use of a table comes
  * through here, so this is where a library that was not preloaded is noticed.
@@ -116,11 +127,7 @@ oct_dataset_bind(Relation rel)
 	TupleDesc	desc = RelationGetDescr(rel);
 	OctBinding *binding = palloc0(sizeof(OctBinding));
 
-	if (!oct_nodetab_is_up())
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("octopus_fdw must be loaded via \"shared_preload_libraries\""),
-				 errhint("Add \"octopus_fdw\" to \"shared_preload_libraries\" in postgresql.conf and restart the server.")));
+	oct_dataset_require_preload();
 	if (!oct_dataset_exists(dataset))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
@@ -161,12 +168,12 @@ oct_dataset_bind_oid(Oid relid)
 }
 
 /*
- * Makes a row the content of a slot of the bound table.  Its text is palloc'd
- * in the current memory context.
+ * Makes a row the content of a slot of the bound table.  The name, a text, is
+ * not copied.
  */
 void
-oct_dataset_store_row(const OctBinding *binding, const OctRow *row,
-					  TupleTableSlot *slot)
+oct_dataset_store_row(const OctBinding *binding, Datum name, int32 port,
+					  OctHealth health, TupleTableSlot *slot)
 {
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts);
@@ -181,13 +188,13 @@ oct_dataset_store_row(const OctBinding *binding, const OctRow *row,
 		switch ((OctColumn) i)
 		{
 			case OCT_COLUMN_NODE_NAME:
-				slot->tts_values[att] = CStringGetTextDatum(row->spec.name);
+				slot->tts_values[att] = name;
 				break;
 			case OCT_COLUMN_NODE_PORT:
-				slot->tts_values[att] = Int32GetDatum(row->spec.port);
+				slot->tts_values[att] = Int32GetDatum(port);
 				break;
 			case OCT_COLUMN_HEALTH_STATUS:
-				slot->tts_values[att] = Int32GetDatum((int32) row->health);
+				slot->tts_values[att] = Int32GetDatum((int32) health);
 				break;
 			case OCT_COLUMN_COUNT:
 				break;

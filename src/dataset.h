@@ -31,12 +31,14 @@ typedef struct OctBinding
 	AttrNumber	attnos[OCT_COLUMN_COUNT];	/* 0: the table lacks the column */
 } OctBinding;
 
+extern void oct_dataset_require_preload(void);
 extern OctBinding *oct_dataset_bind(Relation rel);
 extern OctBinding *oct_dataset_bind_oid(Oid relid);
 extern bool oct_dataset_exists(const char *name);
 extern const char *oct_dataset_names(void);
 
-extern void oct_dataset_store_row(const OctBinding *binding, const OctRow *row,
+extern void oct_dataset_store_row(const OctBinding *binding, Datum name,
+								  int32 port, OctHealth health,
 								  TupleTableSlot *slot);
 
 #endif							/* DATASET_H */

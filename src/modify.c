@@ -266,18 +266,16 @@ octopusBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rri)
 
 /* ---------- rows ---------- */
 
-/* Makes the tuple returned what was registered. */
+/* Makes a node the tuple that is returned. */
 static void
-store_new_row(const OctModify *modify, EState *estate,
-			  const OctNodeSpec *spec, TupleTableSlot *slot)
+store_node(const OctModify *modify, EState *estate, const OctNodeSpec *spec,
+		   OctHealth health, TupleTableSlot *slot)
 {
-	MemoryContext caller_cxt;
-	OctRow		row;
+	MemoryContext caller_cxt =
+		MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
 
-	row.health = OCT_UNKNOWN;
-	row.spec = *spec;
-	caller_cxt = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
-	oct_dataset_store_row(modify->binding, &row, slot);
+	oct_dataset_store_row(modify->binding, CStringGetTextDatum(spec->name),
+						  spec->port, health, slot);
 	MemoryContextSwitchTo(caller_cxt);
 }
 
@@ -296,13 +294,14 @@ octopusExecForeignInsert(EState *estate, ResultRelInfo *rri,
 			return NULL;
 		report_duplicate(rri->ri_RelationDesc, &spec);
 	}
-	store_new_row(modify, estate, &spec, slot);
+	store_node(modify, estate, &spec, OCT_UNKNOWN, slot);
 	return slot;
 }
 
 /* The row that the subplan's junk column tells. */
 static void
-read_old_row(const OctModify *modify, TupleTableSlot *planSlot, OctRow *row)
+read_old_row(const OctModify *modify, TupleTableSlot *planSlot,
+			 OctNodeView *view)
 {
 	bool		isnull;
 	Datum		tid = ExecGetJunkAttribute(planSlot, modify->rowid_attno, &isnull);
@@ -311,7 +310,7 @@ read_old_row(const OctModify *modify, TupleTableSlot *planSlot, OctRow *row)
 	if (isnull)
 		elog(ERROR, "%s is NULL", OCT_ROWID_COLUMN);
 	rowid = ItemPointerGetBlockNumber((ItemPointer) DatumGetPointer(tid));
-	if (!oct_regxact_read_row(modify->binding->serverid, rowid, row))
+	if (!oct_regxact_read_row(modify->binding->serverid, rowid, view))
 		elog(ERROR, "row %u does not exist", rowid);
 }
 
@@ -321,7 +320,7 @@ octopusExecForeignUpdate(EState *estate, ResultRelInfo *rri,
 {
 	OctModify  *modify = (OctModify *) rri->ri_FdwState;
 	Oid			serverid = modify->binding->serverid;
-	OctRow		old;
+	OctNodeView old;
 	OctNodeSpec spec;
 
 	read_old_row(modify, planSlot, &old);
@@ -337,7 +336,7 @@ octopusExecForeignUpdate(EState *estate, ResultRelInfo *rri,
 		return NULL;
 	if (!oct_regxact_add(serverid, &spec, modify->cid))
 		report_duplicate(rri->ri_RelationDesc, &spec);
-	store_new_row(modify, estate, &spec, slot);
+	store_node(modify, estate, &spec, OCT_UNKNOWN, slot);
 	return slot;
 }
 
@@ -346,16 +345,13 @@ octopusExecForeignDelete(EState *estate, ResultRelInfo *rri,
 						 TupleTableSlot *slot, TupleTableSlot *planSlot)
 {
 	OctModify  *modify = (OctModify *) rri->ri_FdwState;
-	MemoryContext caller_cxt;
-	OctRow		old;
+	OctNodeView old;
 
 	read_old_row(modify, planSlot, &old);
 	if (!oct_regxact_remove(modify->binding->serverid, &old.spec, modify->cid))
 		return NULL;
 
-	caller_cxt = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
-	oct_dataset_store_row(modify->binding, &old, slot);
-	MemoryContextSwitchTo(caller_cxt);
+	store_node(modify, estate, &old.spec, old.health, slot);
 	return slot;
 }
 
@@ -371,12 +367,18 @@ octopusExecForeignTruncate(List *rels, DropBehavior behavior,
 										  GetCurrentCommandId(true),
 										  "TRUNCATE TABLE");
 		Oid			serverid = modify->binding->serverid;
-		int			nrows;
-		OctRow	   *rows = oct_regxact_read_group(serverid, modify->cid, &nrows);
+		OctRowSet  *rows = oct_regxact_read_group(serverid, modify->cid);
+		Size		position = 0;
+		OctRow	   *row;
 
-		for (int i = 0; i < nrows; i++)
-			(void) oct_regxact_remove(serverid, &rows[i].spec, modify->cid);
-		pfree(rows);
+		while ((row = oct_rowset_next(rows, &position)) != NULL)
+		{
+			OctNodeSpec spec;
+
+			oct_row_get_spec(row, &spec);
+			(void) oct_regxact_remove(serverid, &spec, modify->cid);
+		}
+		oct_rowset_free(rows);
 	}
 }
 

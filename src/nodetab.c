@@ -51,6 +51,10 @@
 int			oct_max_nodes = 4096;
 int			oct_max_groups = 64;
 
+/* how much room there is: the settings, or what was registered before if more */
+static int	room_nodes;
+static int	room_groups;
+
 /* see nodetab_internal.h */
 OctSharedTable *oct_table = NULL;
 OctSharedGroup *oct_groups;
@@ -71,52 +75,56 @@ bucket_count(void)
 {
 	uint32		n = 16;
 
-	while (n < (uint32) oct_max_nodes * 2)
+	while (n < (uint32) room_nodes * 2)
 		n *= 2;
 	return n;
 }
 
-/* Bytes of shared memory that the table takes at the present settings. */
-Size
-oct_nodetab_size(void)
+static Size
+table_size(void)
 {
 	Size		size = MAXALIGN(sizeof(OctSharedTable));
 
-	size = add_size(size, MAXALIGN(mul_size(sizeof(OctSharedGroup), oct_max_groups)));
-	size = add_size(size, MAXALIGN(mul_size(sizeof(OctSharedSlot), oct_max_nodes)));
+	size = add_size(size, MAXALIGN(mul_size(sizeof(OctSharedGroup), room_groups)));
+	size = add_size(size, MAXALIGN(mul_size(sizeof(OctSharedSlot), room_nodes)));
 	size = add_size(size, MAXALIGN(mul_size(sizeof(int32), bucket_count())));
-	size = add_size(size, MAXALIGN(mul_size(sizeof(int32), oct_max_nodes)));
+	size = add_size(size, MAXALIGN(mul_size(sizeof(int32), room_nodes)));
 	return size;
 }
 
-/* For shmem_request_hook. */
+/*
+ * For shmem_request_hook.  What was registered before finds room, whatever the
+ * settings say by now.
+ */
 void
-oct_nodetab_request(void)
+oct_nodetab_request(int min_nodes, int min_groups)
 {
-	RequestAddinShmemSpace(oct_nodetab_size());
+	room_nodes = Max(oct_max_nodes, min_nodes);
+	room_groups = Max(oct_max_groups, min_groups);
+	RequestAddinShmemSpace(table_size());
 	RequestNamedLWLockTranche("octopus_fdw", 1);
 }
 
 static void
 init_table(void)
 {
-	oct_table->nslots = oct_max_nodes;
-	oct_table->ngroups = oct_max_groups;
+	oct_table->nslots = room_nodes;
+	oct_table->ngroups = room_groups;
 	oct_table->bucket_mask = bucket_count() - 1;
-	oct_table->free_slots = oct_max_nodes;
+	oct_table->free_slots = room_nodes;
 	oct_table->first_free = 0;
-	oct_table->free_groups = oct_max_groups;
+	oct_table->free_groups = room_groups;
 	oct_table->reserved_slots = 0;
 	oct_table->reserved_groups = 0;
 	oct_table->last_generation = 0;
 	pg_atomic_init_u64(&oct_table->nchanges, 0);
 	pg_atomic_init_u32(&oct_table->prober, OCT_NO_PROC);
 
-	memset(oct_groups, 0, sizeof(OctSharedGroup) * oct_max_groups);
-	for (int i = 0; i < oct_max_nodes; i++)
+	memset(oct_groups, 0, sizeof(OctSharedGroup) * room_groups);
+	for (int i = 0; i < room_nodes; i++)
 	{
 		memset(&oct_slots[i], 0, sizeof(OctSharedSlot));
-		oct_slots[i].next_in_group = i + 1 < oct_max_nodes ? i + 1 : OCT_NO_SLOT;
+		oct_slots[i].next_in_group = i + 1 < room_nodes ? i + 1 : OCT_NO_SLOT;
 		pg_atomic_init_u32(&oct_slots[i].status.flips, 0);
 	}
 	for (uint32 i = 0; i <= oct_table->bucket_mask; i++)
@@ -131,13 +139,13 @@ oct_nodetab_startup(void)
 	bool		found;
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	at = ShmemInitStruct("octopus_fdw nodes", oct_nodetab_size(), &found);
+	at = ShmemInitStruct("octopus_fdw nodes", table_size(), &found);
 	oct_table = (OctSharedTable *) at;
 	at += MAXALIGN(sizeof(OctSharedTable));
 	oct_groups = (OctSharedGroup *) at;
-	at += MAXALIGN(sizeof(OctSharedGroup) * oct_max_groups);
+	at += MAXALIGN(sizeof(OctSharedGroup) * room_groups);
 	oct_slots = (OctSharedSlot *) at;
-	at += MAXALIGN(sizeof(OctSharedSlot) * oct_max_nodes);
+	at += MAXALIGN(sizeof(OctSharedSlot) * room_nodes);
 	oct_buckets = (int32 *) at;
 	at += MAXALIGN(sizeof(int32) * bucket_count());
 	oct_journal = (int32 *) at;
@@ -174,22 +182,21 @@ oct_nodetab_find_group(OctGroupKey key)
 	for (int32 i = 0; i < oct_table->ngroups; i++)
 	{
 		if (oct_groups[i].nnodes > 0 &&
-			oct_groups[i].key.dboid == key.dboid &&
-			oct_groups[i].key.serverid == key.serverid)
+			oct_same_group(oct_groups[i].group.key, key))
 			return i;
 	}
 	return OCT_NO_GROUP;
 }
 
 static int32
-add_group(OctGroupKey key)
+add_group(const OctGroup *group)
 {
 	int32		i = 0;
 
 	while (oct_groups[i].nnodes > 0)
 		i++;
 	Assert(i < oct_table->ngroups);
-	oct_groups[i].key = key;
+	oct_groups[i].group = *group;
 	oct_groups[i].first = OCT_NO_SLOT;
 	oct_groups[i].last = OCT_NO_SLOT;
 	oct_table->free_groups--;
@@ -274,15 +281,15 @@ unlink_from_group(int32 i)
 }
 
 static void
-add_node(OctGroupKey key, const OctNodeSpec *spec)
+add_node(const OctGroup *named, const OctNodeSpec *spec)
 {
-	int32		group = oct_nodetab_find_group(key);
+	int32		group = oct_nodetab_find_group(named->key);
 	int32		i = oct_table->first_free;
 	OctSharedSlot *slot = &oct_slots[i];
 	int32	   *bucket;
 
 	if (group == OCT_NO_GROUP)
-		group = add_group(key);
+		group = add_group(named);
 	Assert(i != OCT_NO_SLOT);
 
 	oct_table->first_free = slot->next_in_group;
@@ -328,26 +335,34 @@ remove_node(OctGroupKey key, const OctNodeSpec *spec)
 /* ---------- writers ---------- */
 
 /*
- * By how much a run of changes of one group makes the number of groups grow,
- * -1 to 1.
+ * Slots that may be taken.  The caller holds the lock.  More may be free, if
+ * the table was made larger than the setting for what it holds.
  */
-static int
-group_growth(const OctChange *changes, int nchanges)
+int
+oct_nodetab_free_slots(void)
 {
-	int32		group = oct_nodetab_find_group(changes[0].group);
-	int			before = group == OCT_NO_GROUP ? 0 : oct_groups[group].nnodes;
-	int			after = before;
+	int			used = oct_table->nslots - oct_table->free_slots;
 
-	for (int i = 0; i < nchanges; i++)
-		after += changes[i].kind == OCT_CHANGE_ADD ? 1 : -1;
+	return Min(oct_table->free_slots, oct_max_nodes - used) -
+		oct_table->reserved_slots;
+}
+
+/* By how much a change makes the number of groups grow: -1, 0 or 1. */
+static int
+group_growth(const OctChange *change)
+{
+	int32		group = oct_nodetab_find_group(change->group.key);
+	int			before = group == OCT_NO_GROUP ? 0 : oct_groups[group].nnodes;
+	int			after = before - change->nremovals + change->nadditions;
+
 	return (after > 0) - (before > 0);
 }
 
 /*
- * Reserves the slots and groups that a list of changes needs, net of what it
- * removes itself.  The changes stand ordered by group, and the caller holds
- * the writer lock of each of them.  Does not throw; what was reserved must be
- * given back by oct_nodetab_apply() or oct_nodetab_release().
+ * Reserves the slots and groups that changes need, one for each group, net of
+ * what they remove themselves.  The caller holds the writer lock of each
+ * group.  Does not throw; what was reserved must be given back by
+ * oct_nodetab_apply() or oct_nodetab_release().
  */
 OctRoom
 oct_nodetab_reserve(const OctChange *changes, int nchanges)
@@ -359,17 +374,15 @@ oct_nodetab_reserve(const OctChange *changes, int nchanges)
 	Assert(my_reserved_slots == 0 && my_reserved_groups == 0);
 
 	LWLockAcquire(oct_table_lock, LW_EXCLUSIVE);
-	for (int first = 0, i; first < nchanges; first = i)
+	for (int i = 0; i < nchanges; i++)
 	{
-		for (i = first; i < nchanges &&
-			 changes[i].group.serverid == changes[first].group.serverid; i++)
-			need_slots += changes[i].kind == OCT_CHANGE_ADD ? 1 : -1;
-		need_groups += group_growth(&changes[first], i - first);
+		need_slots += changes[i].nadditions - changes[i].nremovals;
+		need_groups += group_growth(&changes[i]);
 	}
 	need_slots = Max(need_slots, 0);
 	need_groups = Max(need_groups, 0);
 
-	if (need_slots > oct_table->free_slots - oct_table->reserved_slots)
+	if (need_slots > 0 && need_slots > oct_nodetab_free_slots())
 		room = OCT_ROOM_NODES_FULL;
 	else if (need_groups > oct_table->free_groups - oct_table->reserved_groups)
 		room = OCT_ROOM_GROUPS_FULL;
@@ -404,10 +417,20 @@ wake_prober(void)
 		SetLatch(&GetPGProcByNumber(prober)->procLatch);
 }
 
+/* A group that changes may have been named anew; the caller holds the lock. */
+static void
+rename_group(const OctGroup *named)
+{
+	int32		group = oct_nodetab_find_group(named->key);
+
+	if (group != OCT_NO_GROUP && named->server_name[0] != '\0')
+		oct_groups[group].group = *named;
+}
+
 /*
- * Makes a list of changes true: removals first, so that what they free serves
- * the additions.  Room was reserved for it.  Does not throw, does not
- * allocate: the transaction has committed.
+ * Makes changes true: removals first, so that what they free serves the
+ * additions.  Room was reserved for it.  Does not throw, does not allocate:
+ * the transaction has committed.
  */
 void
 oct_nodetab_apply(const OctChange *changes, int nchanges)
@@ -416,16 +439,40 @@ oct_nodetab_apply(const OctChange *changes, int nchanges)
 	give_back_reservation();
 	for (int i = 0; i < nchanges; i++)
 	{
-		if (changes[i].kind == OCT_CHANGE_REMOVE)
-			remove_node(changes[i].group, &changes[i].spec);
+		for (int k = 0; k < changes[i].nremovals; k++)
+			remove_node(changes[i].group.key, &changes[i].removals[k]);
 	}
 	for (int i = 0; i < nchanges; i++)
 	{
-		if (changes[i].kind == OCT_CHANGE_ADD)
-			add_node(changes[i].group, &changes[i].spec);
+		for (int k = 0; k < changes[i].nadditions; k++)
+			add_node(&changes[i].group, &changes[i].additions[k]);
+		rename_group(&changes[i].group);
 	}
 	LWLockRelease(oct_table_lock);
 	wake_prober();
+}
+
+/*
+ * Loads a node that the registry has, if it is not there yet.  Returns false if
+ * there is no room.  Does not throw.
+ */
+bool
+oct_nodetab_load_node(const OctGroup *group, const OctNodeSpec *spec)
+{
+	int32		g;
+	bool		there;
+
+	LWLockAcquire(oct_table_lock, LW_EXCLUSIVE);
+	g = oct_nodetab_find_group(group->key);
+	there = oct_nodetab_find_slot(g, spec) != OCT_NO_SLOT;
+	if (!there && oct_table->free_slots > 0 &&
+		(g != OCT_NO_GROUP || oct_table->free_groups > 0))
+	{
+		add_node(group, spec);
+		there = true;
+	}
+	LWLockRelease(oct_table_lock);
+	return there;
 }
 
 /* Gives back what is reserved, if anything.  Does not throw. */

@@ -22,6 +22,8 @@
 
 #include "datatype/timestamp.h"
 
+#include "rowset.h"
+
 /* Settings, defined in option.c; both need a restart. */
 extern PGDLLIMPORT int oct_max_nodes;
 extern PGDLLIMPORT int oct_max_groups;
@@ -44,30 +46,33 @@ typedef struct OctNodeStatus
 	TimestampTz status_change_time; /* of the last change of health, 0 none */
 } OctNodeStatus;
 
-/* One row as readers see it. */
+/* One node as readers see it. */
 typedef struct OctNodeView
 {
-	int32		slot;			/* -1 if it is in no slot (yet) */
+	uint32		rowid;			/* its slot, or as oct_regxact_read_row has it */
 	OctHealth	health;
 	OctNodeSpec spec;
 } OctNodeView;
 
-/* A change to a group, to be applied at commit. */
-typedef enum OctChangeKind
-{
-	OCT_CHANGE_REMOVE,
-	OCT_CHANGE_ADD
-} OctChangeKind;
-
+/* What is to change in a group: first what goes, then what comes. */
 typedef struct OctChange
 {
-	OctChangeKind kind;
-	OctGroupKey group;
-	int			order;			/* among the changes of its transaction */
-	OctNodeSpec spec;
+	OctGroup	group;
+	OctNodeSpec *removals;
+	int			nremovals;
+	OctNodeSpec *additions;
+	int			nadditions;
 } OctChange;
 
-/* Whether room for a list of changes could be reserved. */
+/* Who is told of all groups and nodes; false ends the walk. */
+typedef struct OctVisitor
+{
+	bool		(*group) (void *arg, const OctGroup *group);
+	bool		(*node) (void *arg, int32 slot, const OctNodeSpec *spec);
+	void	   *arg;
+} OctVisitor;
+
+/* Whether room for changes could be reserved. */
 typedef enum OctRoom
 {
 	OCT_ROOM_RESERVED,
@@ -91,8 +96,7 @@ typedef struct OctChangeCursor
 } OctChangeCursor;
 
 /* set-up */
-extern Size oct_nodetab_size(void);
-extern void oct_nodetab_request(void);
+extern void oct_nodetab_request(int min_nodes, int min_groups);
 extern void oct_nodetab_startup(void);
 extern bool oct_nodetab_is_up(void);
 extern int	oct_nodetab_nslots(void);
@@ -104,12 +108,18 @@ extern bool oct_nodetab_lookup(OctGroupKey group, const OctNodeSpec *spec,
 							   OctNodeView *view);
 extern bool oct_nodetab_read_slot(OctGroupKey group, int32 slot,
 								  OctNodeView *view);
-extern OctNodeView *oct_nodetab_read_group(OctGroupKey group, int *nviews);
+extern OctRowSet *oct_nodetab_read_group(OctGroupKey group);
+extern OctGroupKey *oct_nodetab_read_groups(int *ngroups);
+extern bool oct_nodetab_walk(const OctVisitor *visitor);
+extern void oct_nodetab_totals(int *ngroups, int *nnodes);
 
 /* writers */
+extern void oct_nodetab_report_full(OctRoom room, int elevel);
 extern OctRoom oct_nodetab_reserve(const OctChange *changes, int nchanges);
 extern void oct_nodetab_apply(const OctChange *changes, int nchanges);
 extern void oct_nodetab_release(void);
+extern bool oct_nodetab_load_node(const OctGroup *group,
+								  const OctNodeSpec *spec);
 
 /* the prober */
 extern void oct_nodetab_attach_prober(void);

@@ -39,7 +39,7 @@ typedef struct OctSharedSlot
 /* Protected by the table's lock. */
 typedef struct OctSharedGroup
 {
-	OctGroupKey key;
+	OctGroup	group;
 	int32		nnodes;			/* 0: the group is free */
 	int32		first;			/* its chain of slots, oldest node first */
 	int32		last;
@@ -76,6 +76,7 @@ extern int32 *oct_journal;		/* nslots entries */
 extern LWLock *oct_table_lock;
 
 /* in nodetab.c; the caller holds the lock */
+extern int	oct_nodetab_free_slots(void);
 extern int32 oct_nodetab_find_group(OctGroupKey key);
 extern int32 oct_nodetab_find_slot(int32 group, const OctNodeSpec *spec);
 

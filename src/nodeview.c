@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "storage/ipc.h"
-#include "utils/memutils.h"
 
 #include "compat.h"
 #include "nodetab_internal.h"
@@ -40,9 +39,28 @@ oct_nodetab_room(void)
 	int			n;
 
 	LWLockAcquire(oct_table_lock, LW_SHARED);
-	n = oct_table->free_slots - oct_table->reserved_slots;
+	n = oct_nodetab_free_slots();
 	LWLockRelease(oct_table_lock);
 	return n;
+}
+
+/* Reports which of the table's limits is reached. */
+void
+oct_nodetab_report_full(OctRoom room, int elevel)
+{
+	if (room == OCT_ROOM_GROUPS_FULL)
+		ereport(elevel,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many groups of nodes"),
+				 errdetail("Nodes can be registered on %d foreign servers at most.",
+						   oct_max_groups),
+				 errhint("Increase \"octopus.max_groups\" and restart the server.")));
+	else
+		ereport(elevel,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many registered nodes"),
+				 errdetail("The server can monitor %d nodes at most.", oct_max_nodes),
+				 errhint("Increase \"octopus.max_nodes\" and restart the server.")));
 }
 
 /* Copies a slot out; only the used part of the name travels. */
@@ -51,7 +69,7 @@ view_slot(int32 i, OctNodeView *view)
 {
 	OctSharedSlot *slot = &oct_slots[i];
 
-	view->slot = i;
+	view->rowid = (uint32) i;
 	view->health = oct_nodestatus_health(i, slot->generation);
 	view->spec.port = slot->spec.port;
 	strlcpy(view->spec.name, slot->spec.name, OCT_NAME_SIZE);
@@ -89,46 +107,91 @@ oct_nodetab_read_slot(OctGroupKey key, int32 slot, OctNodeView *view)
 }
 
 /*
- * Copies all nodes of a group out, at one instant as regards registrations.
- * The array is palloc'd in the current memory context.
+ * Copies all nodes of a group out, at one instant as regards registrations,
+ * into palloc'd memory.
  */
-OctNodeView *
-oct_nodetab_read_group(OctGroupKey key, int *nviews)
+OctRowSet *
+oct_nodetab_read_group(OctGroupKey key)
 {
-	int			room = oct_nodetab_count(key);
+	int			nnodes = oct_nodetab_count(key);
 
 	for (;;)
 	{
-		OctNodeView *views = palloc_extended(sizeof(OctNodeView) * Max(room, 1),
-											 MCXT_ALLOC_HUGE);
+		OctRowSet  *set = oct_rowset_make(nnodes);
+		bool		fits;
 		int32		group;
-		int			n = 0;
-		int			nnodes = 0;
 
 		LWLockAcquire(oct_table_lock, LW_SHARED);
 		group = oct_nodetab_find_group(key);
-		if (group != OCT_NO_GROUP)
+		fits = group == OCT_NO_GROUP || oct_groups[group].nnodes <= nnodes;
+		nnodes = group == OCT_NO_GROUP ? 0 : oct_groups[group].nnodes;
+		if (fits && nnodes > 0)
 		{
-			nnodes = oct_groups[group].nnodes;
-			if (nnodes <= room)
-			{
-				for (int32 i = oct_groups[group].first; i != OCT_NO_SLOT;
-					 i = oct_slots[i].next_in_group)
-					view_slot(i, &views[n++]);
-			}
+			for (int32 i = oct_groups[group].first; i != OCT_NO_SLOT;
+				 i = oct_slots[i].next_in_group)
+				oct_rowset_add(set, (uint32) i,
+							   oct_nodestatus_health(i, oct_slots[i].generation),
+							   &oct_slots[i].spec);
 		}
 		LWLockRelease(oct_table_lock);
 
-		if (n == nnodes)
-		{
-			*nviews = n;
-			return views;
-		}
+		if (fits)
+			return set;
 
 		/* it grew between the two looks */
-		pfree(views);
-		room = nnodes;
+		oct_rowset_free(set);
 	}
+}
+
+/* All groups there are, in a palloc'd array. */
+OctGroupKey *
+oct_nodetab_read_groups(int *ngroups)
+{
+	OctGroupKey *keys = palloc(sizeof(OctGroupKey) * oct_table->ngroups);
+	int			n = 0;
+
+	LWLockAcquire(oct_table_lock, LW_SHARED);
+	for (int32 i = 0; i < oct_table->ngroups; i++)
+	{
+		if (oct_groups[i].nnodes > 0)
+			keys[n++] = oct_groups[i].group.key;
+	}
+	LWLockRelease(oct_table_lock);
+	*ngroups = n;
+	return keys;
+}
+
+/*
+ * Tells the visitor all groups and their nodes, as they are committed.  The
+ * caller holds the lock of the registry file, without which nobody changes
+ * the table; so the visitor may do I/O and throw.  Returns false if it ended
+ * the walk.
+ */
+bool
+oct_nodetab_walk(const OctVisitor *visitor)
+{
+	for (int32 g = 0; g < oct_table->ngroups; g++)
+	{
+		if (oct_groups[g].nnodes == 0)
+			continue;
+		if (!visitor->group(visitor->arg, &oct_groups[g].group))
+			return false;
+		for (int32 i = oct_groups[g].first; i != OCT_NO_SLOT;
+			 i = oct_slots[i].next_in_group)
+		{
+			if (!visitor->node(visitor->arg, i, &oct_slots[i].spec))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* How many groups and nodes there are; under the registry file's lock, too. */
+void
+oct_nodetab_totals(int *ngroups, int *nnodes)
+{
+	*ngroups = oct_table->ngroups - oct_table->free_groups;
+	*nnodes = oct_table->nslots - oct_table->free_slots;
 }
 
 

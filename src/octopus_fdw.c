@@ -17,16 +17,19 @@
 #include "miscadmin.h"
 #include "storage/ipc.h"
 
+#include "dataset.h"
+#include "ddl.h"
 #include "modify.h"
-#include "nodetab.h"
 #include "option.h"
 #include "prober.h"
+#include "registry.h"
 #include "regxact.h"
 #include "scan.h"
 
 PG_MODULE_MAGIC;
 
 PG_FUNCTION_INFO_V1(octopus_fdw_handler);
+PG_FUNCTION_INFO_V1(octopus_registry_reset);
 
 extern PGDLLEXPORT void _PG_init(void);
 
@@ -38,7 +41,7 @@ shmem_request(void)
 {
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
-	oct_nodetab_request();
+	oct_registry_request();
 }
 
 static void
@@ -46,7 +49,7 @@ shmem_startup(void)
 {
 	if (prev_shmem_startup_hook)
 		prev_shmem_startup_hook();
-	oct_nodetab_startup();
+	oct_registry_startup();
 }
 
 void
@@ -57,6 +60,7 @@ _PG_init(void)
 
 	oct_option_define_settings();
 	oct_regxact_init();
+	oct_ddl_init();
 	oct_prober_register();
 
 	prev_shmem_request_hook = shmem_request_hook;
@@ -73,4 +77,17 @@ octopus_fdw_handler(PG_FUNCTION_ARGS)
 	oct_scan_set_callbacks(routine);
 	oct_modify_set_callbacks(routine);
 	PG_RETURN_POINTER(routine);
+}
+
+/* octopus.registry_reset(): see oct_registry_reset */
+Datum
+octopus_registry_reset(PG_FUNCTION_ARGS)
+{
+	if (!superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be superuser to reset the registry of octopus_fdw")));
+	oct_dataset_require_preload();
+	oct_registry_reset();
+	PG_RETURN_VOID();
 }

@@ -135,6 +135,20 @@ typedef struct OctGroupKey
 	Oid			serverid;
 } OctGroupKey;
 
+static inline bool
+oct_same_group(OctGroupKey a, OctGroupKey b)
+{
+	return a.dboid == b.dboid && a.serverid == b.serverid;
+}
+
+/* What else is known of a group: for people, and to find it again elsewhere. */
+typedef struct OctGroup
+{
+	OctGroupKey key;
+	char		dbname[NAMEDATALEN];
+	char		server_name[NAMEDATALEN];
+} OctGroup;
+
 /* A node as it was registered; within its group, all of it is its key. */
 typedef struct OctNodeSpec
 {

@@ -101,11 +101,32 @@ oct_pending_growth_of(const OctPending *version)
 		case OCT_PENDING_ADD:
 			return 1;
 		case OCT_PENDING_REMOVE:
+		case OCT_PENDING_DROP:
 			return -1;
 		case OCT_PENDING_UPDATE:
 			break;
 	}
 	return 0;
+}
+
+/* Is the node there, in this version? */
+bool
+oct_pending_is_present(const OctPending *version)
+{
+	return version->kind == OCT_PENDING_ADD ||
+		version->kind == OCT_PENDING_UPDATE;
+}
+
+/* Is all that was done to be done with the drop of other objects? */
+bool
+oct_pending_drops_only(void)
+{
+	for (int32 i = 0; i < nversions; i++)
+	{
+		if (versions[i].kind != OCT_PENDING_DROP)
+			return false;
+	}
+	return true;
 }
 
 /* The newest version of a node, or NULL if the table's counts. */

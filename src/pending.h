@@ -14,7 +14,8 @@ typedef enum OctPendingKind
 {
 	OCT_PENDING_ADD,			/* registered */
 	OCT_PENDING_UPDATE,			/* changed, but still the same node */
-	OCT_PENDING_REMOVE			/* unregistered */
+	OCT_PENDING_REMOVE,			/* unregistered */
+	OCT_PENDING_DROP			/* the same, because of what it hung on */
 } OctPendingKind;
 
 /* A version of a node, made by one command of this transaction. */
@@ -38,6 +39,8 @@ extern OctPending *oct_pending_visible(OctGroupKey group,
 									   const OctNodeSpec *spec, CommandId cid);
 extern int32 oct_pending_growth(void);
 extern int	oct_pending_growth_of(const OctPending *version);
+extern bool oct_pending_is_present(const OctPending *version);
+extern bool oct_pending_drops_only(void);
 
 extern void oct_pending_push(OctGroupKey group, const OctNodeSpec *spec,
 							 CommandId cid, OctPendingKind kind);

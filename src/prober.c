@@ -47,13 +47,12 @@
 
 #include "attempt.h"
 #include "clock.h"
+#include "ddl.h"
 #include "iomux.h"
 #include "nodetab.h"
-#include "pqprobe.h"
 #include "probe.h"
 #include "prober.h"
 #include "report.h"
-#include "resolver.h"
 #include "timerq.h"
 
 /*
@@ -69,6 +68,9 @@
 
 /* the most changes copied at once, and the most sockets told at once */
 #define OCT_BATCH			256
+
+/* on a standby, how often to see whether it was promoted */
+#define OCT_PROMOTION_MS	1000
 
 /* the tries of a restarted prober are spread over this, or a period */
 #define OCT_RESTART_SPREAD_MS	1000
@@ -350,6 +352,8 @@ serve_interrupts(void)
 		ConfigReloadPending = false;
 		reload_settings();
 	}
+	if (oct_ddl_promoted())
+		proc_exit(1);			/* to clean up what recovery left undecided */
 	if (catchupInterruptPending)
 	{
 		ProcessCatchupInterrupt();
@@ -366,20 +370,18 @@ time_to_wait_ms(OctTime now, bool reconciled)
 {
 	OctTime		next = oct_timerq_next(&timers);
 	int64		wait_ms = -1;
+	int64		most_ms = -1;
 
 	if (next.us != OCT_TIME_NEVER.us)
 		wait_ms = Max((oct_time_diff_us(next, now) + OCT_US_PER_MS - 1) /
 					  OCT_US_PER_MS, 0);
+	if (oct_ddl_awaits_promotion())
+		most_ms = OCT_PROMOTION_MS;
 	if (in_flight > 0)
-	{
-		int64		watch_ms = Max(Min(policy.timeout_ms / OCT_TIMEOUT_PARTS,
-									   OCT_WATCH_MS), 1);
-
-		wait_ms = Min(wait_ms < 0 ? watch_ms : wait_ms, watch_ms);
-	}
+		most_ms = Max(Min(policy.timeout_ms / OCT_TIMEOUT_PARTS, OCT_WATCH_MS), 1);
 	if (!reconciled)
-		wait_ms = Min(wait_ms < 0 ? 1 : wait_ms, 1);
-	return wait_ms;
+		most_ms = 1;
+	return wait_ms < 0 ? most_ms : most_ms < 0 ? wait_ms : Min(wait_ms, most_ms);
 }
 
 /*
@@ -459,6 +461,7 @@ oct_prober_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	MemoryContextSwitchTo(TopMemoryContext);
+	oct_ddl_clean_up();
 
 	/* messages must be recognized by pqprobe and be safe in every log */
 	SetConfigOption("lc_messages", "C", PGC_SUSET, PGC_S_OVERRIDE);

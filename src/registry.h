@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * registry.h
- *	  What is registered, for good.
+ *	  What is registered, for good: the file on disk.
  *
  * A transaction's changes pass through here on their way to the table of
- * nodes: prepared while an error is possible, then either committed, which
- * cannot fail, or aborted.
+ * nodes: opened and prepared while an error is possible, then either
+ * committed, which cannot fail, or aborted.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,10 +14,19 @@
 
 #include "nodetab.h"
 
-extern void oct_registry_prepare(const OctChange *changes, int nchanges);
+/* set-up */
+extern void oct_registry_request(void);
+extern void oct_registry_startup(void);
+extern void oct_registry_settle(int elevel);
+extern void oct_registry_judge(void);
+
+/* writers */
+extern void oct_registry_check_writable(void);
+extern bool oct_registry_open(int elevel, bool drops_only);
+extern bool oct_registry_prepare(const OctChange *changes, int nchanges,
+								 int elevel);
 extern void oct_registry_commit(const OctChange *changes, int nchanges);
 extern void oct_registry_abort(void);
-
-extern void oct_registry_report_full(OctRoom room);
+extern void oct_registry_reset(void);
 
 #endif							/* REGISTRY_H */

@@ -23,9 +23,9 @@
  * 4. The end of a subtransaction hands its changes to the parent, or forgets
  *	  them.
  *
- * 5. XACT_EVENT_PRE_COMMIT: what the versions come to is compared with the
- *	  table and becomes the net changes, which the registry prepares.  An
- *	  error is still an ordinary error.
+ * 5. XACT_EVENT_PRE_COMMIT: the registry is opened, so that the table stands
+ *	  still; what the versions come to is compared with it and becomes the net
+ *	  changes, which the registry prepares.  An error is still an ordinary error.
  *
  * 6. XACT_EVENT_COMMIT: the registry makes them true; nothing may fail.
  *	  XACT_EVENT_ABORT: it forgets them.
@@ -38,8 +38,8 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "storage/lmgr.h"
-#include "utils/memutils.h"
 
+#include "netchange.h"
 #include "pending.h"
 #include "registry.h"
 #include "regxact.h"
@@ -50,7 +50,10 @@
 /* rowids with this bit name a pending change, others a slot of the table */
 #define OCT_ROWID_PENDING	0x80000000U
 
-/* the net changes, between PRE_COMMIT and COMMIT or ABORT */
+/* the database that this transaction drops, or InvalidOid */
+static Oid	dropped_database = InvalidOid;
+
+/* the net changes, one for each group, between PRE_COMMIT and COMMIT or ABORT */
 static OctChange *net_changes = NULL;
 static int	n_net_changes = 0;
 
@@ -60,27 +63,101 @@ group_key(Oid serverid)
 	return (OctGroupKey) {.dboid = MyDatabaseId,.serverid = serverid};
 }
 
-static bool
-same_group(OctGroupKey a, OctGroupKey b)
+
+/* ---------- rows ---------- */
+
+static uint32
+rowid_of(const OctPending *version)
 {
-	return a.dboid == b.dboid && a.serverid == b.serverid;
+	return OCT_ROWID_PENDING | (uint32) oct_pending_index(version);
+}
+
+/* A node that was not registered anew keeps its health. */
+static OctHealth
+health_of(const OctPending *version)
+{
+	OctNodeView view;
+
+	if (!version->renewed &&
+		oct_nodetab_lookup(version->group, &version->spec, &view))
+		return view.health;
+	return OCT_UNKNOWN;
+}
+
+static void
+view_pending(const OctPending *version, OctNodeView *view)
+{
+	view->rowid = rowid_of(version);
+	view->health = health_of(version);
+	view->spec = version->spec;
+}
+
+/* What of the rows, read from the table, the pending changes leave as it is. */
+static OctRowSet *
+merge_pending(OctGroupKey group, CommandId cid, const OctRowSet *rows)
+{
+	OctRowSet  *merged = oct_rowset_make(rows->nrows + oct_pending_count());
+	Size		position = 0;
+	OctRow	   *row;
+
+	while ((row = oct_rowset_next(rows, &position)) != NULL)
+	{
+		OctNodeSpec spec;
+
+		oct_row_get_spec(row, &spec);
+		if (oct_pending_visible(group, &spec, cid) == NULL)
+			oct_rowset_add(merged, row->rowid, row->health, &spec);
+	}
+	for (int32 i = 0; i < oct_pending_count(); i++)
+	{
+		OctPending *version = oct_pending_get(i);
+
+		if (oct_same_group(version->group, group) &&
+			oct_pending_is_present(version) &&
+			oct_pending_visible(group, &version->spec, cid) == version)
+			oct_rowset_add(merged, rowid_of(version), health_of(version),
+						   &version->spec);
+	}
+	return merged;
+}
+
+static OctRowSet *
+read_group(OctGroupKey group, CommandId cid)
+{
+	OctRowSet  *rows = oct_nodetab_read_group(group);
+	OctRowSet  *merged;
+
+	if (oct_pending_count() == 0)
+		return rows;
+	merged = merge_pending(group, cid, rows);
+	oct_rowset_free(rows);
+	return merged;
 }
 
 
 /* ---------- writing ---------- */
 
+static void
+lock_group(OctGroupKey group)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, group.dboid, group.serverid, 0, OCT_LOCK_GROUP);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
 /*
  * Takes the writer lock of a group, until the transaction ends or the current
  * savepoint is rolled back.  Waits for other writers; may raise what
- * LockAcquire raises (lock_timeout, deadlock, cancel).
+ * LockAcquire raises (lock_timeout, deadlock, cancel), and an error if nothing
+ * can be registered now.
  */
 void
 oct_regxact_lock_group(Oid serverid)
 {
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, serverid, 0, OCT_LOCK_GROUP);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	oct_registry_check_writable();
+	oct_registry_settle(ERROR);
+	lock_group(group_key(serverid));
 }
 
 /* Does the group have the node, all own changes counted? */
@@ -91,7 +168,7 @@ is_present(OctGroupKey group, const OctNodeSpec *spec)
 	OctNodeView view;
 
 	if (version != NULL)
-		return version->kind != OCT_PENDING_REMOVE;
+		return oct_pending_is_present(version);
 	return oct_nodetab_lookup(group, spec, &view);
 }
 
@@ -119,8 +196,8 @@ oct_regxact_add(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 
 	if (is_present(group, spec))
 		return false;
-	if (oct_pending_growth() >= oct_nodetab_room())
-		oct_registry_report_full(OCT_ROOM_NODES_FULL);
+	if (oct_pending_growth() >= Max(oct_nodetab_room(), 0))
+		oct_nodetab_report_full(OCT_ROOM_NODES_FULL, ERROR);
 	push_change(group, spec, cid, OCT_PENDING_ADD);
 	return true;
 }
@@ -165,30 +242,78 @@ oct_regxact_remove(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 	return true;
 }
 
+/* Unregisters all nodes of a group because of what it hangs on. */
+static void
+drop_nodes(OctGroupKey group)
+{
+	OctRowSet  *rows = read_group(group, InvalidCommandId);
+	Size		position = 0;
+	OctRow	   *row;
+
+	while ((row = oct_rowset_next(rows, &position)) != NULL)
+	{
+		OctNodeSpec spec;
+
+		oct_row_get_spec(row, &spec);
+		push_change(group, &spec, GetCurrentCommandId(true), OCT_PENDING_DROP);
+	}
+	oct_rowset_free(rows);
+}
+
+/* Unregisters the nodes of a foreign server that is being dropped. */
+void
+oct_regxact_drop_server(Oid serverid)
+{
+	OctGroupKey group = group_key(serverid);
+
+	oct_registry_settle(WARNING);
+	if (oct_regxact_count(serverid) == 0)
+		return;
+	lock_group(group);
+	drop_nodes(group);
+}
+
+/*
+ * Has the nodes of a database unregistered at the commit of this transaction,
+ * which drops it, or finds it gone.  Nobody is connected to it by then.  Its
+ * files are gone before the commit, which must not fail because of us.
+ */
+void
+oct_regxact_drop_database(Oid dboid)
+{
+	dropped_database = dboid;
+}
+
+/* Does the table have a group of that database? */
+static bool
+database_has_nodes(Oid dboid)
+{
+	int			ngroups;
+	OctGroupKey *groups = oct_nodetab_read_groups(&ngroups);
+	bool		has = false;
+
+	for (int i = 0; i < ngroups; i++)
+		has = has || groups[i].dboid == dboid;
+	pfree(groups);
+	return has;
+}
+
+static void
+drop_nodes_of_database(Oid dboid)
+{
+	int			ngroups;
+	OctGroupKey *groups = oct_nodetab_read_groups(&ngroups);
+
+	for (int i = 0; i < ngroups; i++)
+	{
+		if (groups[i].dboid == dboid)
+			drop_nodes(groups[i]);
+	}
+	pfree(groups);
+}
+
 
 /* ---------- reading ---------- */
-
-static void
-row_of_pending(const OctPending *version, OctRow *row)
-{
-	OctNodeView view;
-
-	row->rowid = OCT_ROWID_PENDING | (uint32) oct_pending_index(version);
-	row->health = OCT_UNKNOWN;
-	row->spec = version->spec;
-	if (!version->renewed &&
-		oct_nodetab_lookup(version->group, &version->spec, &view))
-		row->health = view.health;
-}
-
-static void
-row_of_view(const OctNodeView *view, OctRow *row)
-{
-	row->rowid = (uint32) view->slot;
-	row->health = view->health;
-	row->spec.port = view->spec.port;
-	strlcpy(row->spec.name, view->spec.name, OCT_NAME_SIZE);
-}
 
 /* How many nodes a group has, all own changes counted.  For the planner. */
 double
@@ -199,162 +324,84 @@ oct_regxact_count(Oid serverid)
 
 	for (int32 i = 0; i < oct_pending_count(); i++)
 	{
-		if (same_group(oct_pending_get(i)->group, group))
+		if (oct_same_group(oct_pending_get(i)->group, group))
 			n += oct_pending_growth_of(oct_pending_get(i));
 	}
 	return n;
 }
 
-/*
- * All nodes of a group that the command "cid" sees, in an array palloc'd in
- * the current memory context.
- */
-OctRow *
-oct_regxact_read_group(Oid serverid, CommandId cid, int *nrows)
+/* All nodes of a group that the command "cid" sees, in palloc'd memory. */
+OctRowSet *
+oct_regxact_read_group(Oid serverid, CommandId cid)
 {
-	OctGroupKey group = group_key(serverid);
-	int			nviews;
-	OctNodeView *views = oct_nodetab_read_group(group, &nviews);
-	Size		most = (Size) nviews + oct_pending_count();
-	OctRow	   *rows = palloc_extended(sizeof(OctRow) * Max(most, 1),
-									   MCXT_ALLOC_HUGE);
-	int			n = 0;
-
-	for (int i = 0; i < nviews; i++)
-	{
-		if (oct_pending_visible(group, &views[i].spec, cid) == NULL)
-			row_of_view(&views[i], &rows[n++]);
-	}
-	pfree(views);
-
-	for (int32 i = 0; i < oct_pending_count(); i++)
-	{
-		OctPending *version = oct_pending_get(i);
-
-		if (same_group(version->group, group) &&
-			version->kind != OCT_PENDING_REMOVE &&
-			oct_pending_visible(group, &version->spec, cid) == version)
-			row_of_pending(version, &rows[n++]);
-	}
-	*nrows = n;
-	return rows;
+	return read_group(group_key(serverid), cid);
 }
 
 /* The node with a key, if the command "cid" sees it. */
 bool
 oct_regxact_lookup(Oid serverid, const OctNodeSpec *spec, CommandId cid,
-				   OctRow *row)
+				   OctNodeView *view)
 {
 	OctGroupKey group = group_key(serverid);
 	OctPending *version = oct_pending_visible(group, spec, cid);
-	OctNodeView view;
 
-	if (version != NULL)
-	{
-		if (version->kind == OCT_PENDING_REMOVE)
-			return false;
-		row_of_pending(version, row);
-		return true;
-	}
-	if (!oct_nodetab_lookup(group, spec, &view))
+	if (version == NULL)
+		return oct_nodetab_lookup(group, spec, view);
+	if (!oct_pending_is_present(version))
 		return false;
-	row_of_view(&view, row);
+	view_pending(version, view);
 	return true;
 }
 
 /*
- * The row that a rowid names.  Under the writer lock of its group a rowid
+ * The node that a rowid names.  Under the writer lock of its group a rowid
  * stays what it was when it was read; false says that it was not.
  */
 bool
-oct_regxact_read_row(Oid serverid, uint32 rowid, OctRow *row)
+oct_regxact_read_row(Oid serverid, uint32 rowid, OctNodeView *view)
 {
 	OctGroupKey group = group_key(serverid);
-	OctNodeView view;
+	uint32		i = rowid & ~OCT_ROWID_PENDING;
 
-	if (rowid & OCT_ROWID_PENDING)
-	{
-		uint32		i = rowid & ~OCT_ROWID_PENDING;
-
-		if (i >= (uint32) oct_pending_count() ||
-			!same_group(oct_pending_get(i)->group, group))
-			return false;
-		row_of_pending(oct_pending_get(i), row);
-		return true;
-	}
-	if (!oct_nodetab_read_slot(group, (int32) rowid, &view))
+	if (!(rowid & OCT_ROWID_PENDING))
+		return oct_nodetab_read_slot(group, (int32) rowid, view);
+	if (i >= (uint32) oct_pending_count() ||
+		!oct_same_group(oct_pending_get(i)->group, group))
 		return false;
-	row_of_view(&view, row);
+	view_pending(oct_pending_get(i), view);
 	return true;
 }
 
 
 /* ---------- the transaction's end ---------- */
 
-static int
-compare_changes(const void *a, const void *b)
-{
-	const OctChange *change_a = (const OctChange *) a;
-	const OctChange *change_b = (const OctChange *) b;
-
-	if (change_a->group.serverid != change_b->group.serverid)
-		return change_a->group.serverid < change_b->group.serverid ? -1 : 1;
-	return change_a->order < change_b->order ? -1 : 1;
-}
-
-static void
-push_net_change(OctChangeKind kind, const OctPending *version)
-{
-	OctChange  *change = &net_changes[n_net_changes];
-
-	change->kind = kind;
-	change->group = version->group;
-	change->order = n_net_changes++;
-	change->spec = version->spec;
-}
-
 /*
- * What the newest version of each node comes to, compared with the table,
- * ordered by group and within it by time.  A node that was removed and
- * registered again is a new registration.
+ * Prepares the changes.  DROP DATABASE must commit: a failure is a warning then,
+ * and leaves orphans for the prober to drop.
  */
-static void
-collect_net_changes(void)
-{
-	net_changes = MemoryContextAllocHuge(TopTransactionContext,
-										 sizeof(OctChange) * 2 * (Size) oct_pending_count());
-	n_net_changes = 0;
-
-	for (int32 i = 0; i < oct_pending_count(); i++)
-	{
-		OctPending *version = oct_pending_get(i);
-		OctNodeView view;
-
-		if (oct_pending_newest(version->group, &version->spec) != version ||
-			(version->kind == OCT_PENDING_UPDATE && !version->renewed))
-			continue;
-		if (oct_nodetab_lookup(version->group, &version->spec, &view))
-			push_net_change(OCT_CHANGE_REMOVE, version);
-		if (version->kind != OCT_PENDING_REMOVE)
-			push_net_change(OCT_CHANGE_ADD, version);
-	}
-	qsort(net_changes, n_net_changes, sizeof(OctChange), compare_changes);
-}
-
 static void
 prepare_commit(void)
 {
-	if (oct_pending_count() == 0)
+	bool		must_commit = OidIsValid(dropped_database) &&
+		database_has_nodes(dropped_database);
+	int			elevel = must_commit ? WARNING : ERROR;
+
+	if ((oct_pending_count() == 0 && !must_commit) ||
+		!oct_registry_open(elevel, oct_pending_drops_only()))
 		return;
-	collect_net_changes();
-	if (n_net_changes > 0)
-		oct_registry_prepare(net_changes, n_net_changes);
+	if (must_commit)
+		drop_nodes_of_database(dropped_database);
+	n_net_changes = oct_netchange_collect(&net_changes);
+	if (n_net_changes > 0 &&
+		!oct_registry_prepare(net_changes, n_net_changes, elevel))
+		n_net_changes = 0;
 }
 
 static void
 forget_changes(void)
 {
 	oct_pending_forget();
+	dropped_database = InvalidOid;
 	net_changes = NULL;			/* TopTransactionContext's, too */
 	n_net_changes = 0;
 }
@@ -365,6 +412,8 @@ xact_callback(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
+			if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
+				oct_registry_judge();
 			prepare_commit();
 			break;
 

@@ -14,14 +14,6 @@
 
 #include "nodetab.h"
 
-/* One row as this transaction sees it. */
-typedef struct OctRow
-{
-	uint32		rowid;			/* names the row to oct_regxact_read_row */
-	OctHealth	health;
-	OctNodeSpec spec;
-} OctRow;
-
 extern void oct_regxact_init(void);
 
 /* changes; the caller holds the writer lock of the group */
@@ -33,11 +25,15 @@ extern bool oct_regxact_update(Oid serverid, const OctNodeSpec *spec,
 extern bool oct_regxact_remove(Oid serverid, const OctNodeSpec *spec,
 							   CommandId cid);
 
+/* what follows the drop of other objects */
+extern void oct_regxact_drop_server(Oid serverid);
+extern void oct_regxact_drop_database(Oid dboid);
+
 /* what a statement sees: the table and own changes of earlier commands */
 extern double oct_regxact_count(Oid serverid);
-extern OctRow *oct_regxact_read_group(Oid serverid, CommandId cid, int *nrows);
+extern OctRowSet *oct_regxact_read_group(Oid serverid, CommandId cid);
 extern bool oct_regxact_lookup(Oid serverid, const OctNodeSpec *spec,
-							   CommandId cid, OctRow *row);
-extern bool oct_regxact_read_row(Oid serverid, uint32 rowid, OctRow *row);
+							   CommandId cid, OctNodeView *view);
+extern bool oct_regxact_read_row(Oid serverid, uint32 rowid, OctNodeView *view);
 
 #endif							/* REGXACT_H */

@@ -69,9 +69,8 @@ typedef struct OctScan
 	OctBinding *binding;
 	List	   *keys;			/* ExprStates of a lookup; NIL: full scan */
 	MemoryContext rows_cxt;		/* for rows */
-	OctRow	   *rows;			/* NULL: not read yet */
-	int			nrows;
-	int			next_row;
+	OctRowSet  *rows;			/* NULL: not read yet */
+	Size		position;		/* of the next row */
 } OctScan;
 
 /* What the search for clauses that come from equivalence classes looks for. */
@@ -356,19 +355,20 @@ read_rows(ForeignScanState *node)
 {
 	OctScan    *scan = (OctScan *) node->fdw_state;
 	CommandId	cid = node->ss.ps.state->es_snapshot->curcid;
+	Oid			serverid = scan->binding->serverid;
 	MemoryContext caller_cxt;
 	OctNodeSpec key;
+	OctNodeView view;
 
 	caller_cxt = MemoryContextSwitchTo(scan->rows_cxt);
 	if (scan->keys == NIL)
-		scan->rows = oct_regxact_read_group(scan->binding->serverid, cid,
-											&scan->nrows);
+		scan->rows = oct_regxact_read_group(serverid, cid);
 	else
 	{
-		scan->rows = palloc(sizeof(OctRow));
-		scan->nrows =
-			evaluate_key(scan, node->ss.ps.ps_ExprContext, &key) &&
-			oct_regxact_lookup(scan->binding->serverid, &key, cid, scan->rows);
+		scan->rows = oct_rowset_make(1);
+		if (evaluate_key(scan, node->ss.ps.ps_ExprContext, &key) &&
+			oct_regxact_lookup(serverid, &key, cid, &view))
+			oct_rowset_add(scan->rows, view.rowid, view.health, &view.spec);
 	}
 	MemoryContextSwitchTo(caller_cxt);
 }
@@ -382,12 +382,13 @@ octopusIterateForeignScan(ForeignScanState *node)
 
 	if (scan->rows == NULL)
 		read_rows(node);
-	if (scan->next_row == scan->nrows)
+	row = oct_rowset_next(scan->rows, &scan->position);
+	if (row == NULL)
 		return ExecClearTuple(slot);
 
 	/* the row's ctid tells modify.c which row it is */
-	row = &scan->rows[scan->next_row++];
-	oct_dataset_store_row(scan->binding, row, slot);
+	oct_dataset_store_row(scan->binding, PointerGetDatum(&row->name), row->port,
+						  row->health, slot);
 	ItemPointerSet(&slot->tts_tid, row->rowid, FirstOffsetNumber);
 	return slot;
 }
@@ -397,7 +398,7 @@ octopusReScanForeignScan(ForeignScanState *node)
 {
 	OctScan    *scan = (OctScan *) node->fdw_state;
 
-	scan->next_row = 0;
+	scan->position = 0;
 	if (scan->keys != NIL)
 	{
 		MemoryContextReset(scan->rows_cxt);

@@ -205,6 +205,7 @@ is( $monitor->safe_psql(
 	),
 	'10|1',
 	'sizes change with a restart');
+$monitor->safe_psql('postgres', 'DELETE FROM octopus.nodes');
 ($ret, $stdout, $stderr) = $monitor->psql('postgres',
 	"\\set VERBOSITY verbose\nINSERT INTO octopus.nodes SELECT '127.1.0.' || i, $port FROM generate_series(1, 11) i;"
 );

@@ -1,0 +1,358 @@
+/*-------------------------------------------------------------------------
+ *
+ * regdisk.c
+ *	  Reading and writing whole registry files.
+ *
+ * Reading is done in the postmaster, too, so it uses neither palloc nor
+ * anything else that throws.  Writing streams the table of nodes, as it will
+ * be with some changes applied, to a file and flushes it to disk; nobody sees
+ * the file until registry.c gives it its name.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "storage/fd.h"
+
+#include "regdisk.h"
+
+/* no registry is larger: 100,000 nodes with all their options */
+#define OCT_MAX_FILE_SIZE	(256 * 1024 * 1024)
+
+#define OCT_WRITE_BUFFER	65536
+
+/* An image being written. */
+typedef struct OctRegWriter
+{
+	OctRegEncoder encoder;
+	int			fd;
+	const OctChange *changes;	/* one for each group that changes */
+	int			nchanges;
+	bool	   *removed;		/* by slot: does the node go? */
+	const OctChange *current;	/* of the group being written, or NULL */
+	size_t		used;
+	char		buffer[OCT_WRITE_BUFFER];
+} OctRegWriter;
+
+
+/* ---------- reading ---------- */
+
+/* Reads a file into malloc'd memory; returns false with errno set. */
+static bool
+read_file(const char *path, char **data, size_t *size)
+{
+	struct stat st;
+	int			fd = open(path, O_RDONLY | O_NONBLOCK | PG_BINARY | O_CLOEXEC, 0);
+	int			save_errno = 0;
+
+	*data = NULL;
+	*size = 0;
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &st) != 0)
+		save_errno = errno;
+	else if (!S_ISREG(st.st_mode))
+		save_errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	else if (st.st_size > OCT_MAX_FILE_SIZE)
+		save_errno = EFBIG;
+	else if ((*data = malloc(st.st_size + 1)) == NULL)
+		save_errno = ENOMEM;
+
+	while (save_errno == 0 && *size < (size_t) st.st_size)
+	{
+		ssize_t		n = read(fd, *data + *size, st.st_size - *size);
+
+		if (n < 0 && errno != EINTR)
+			save_errno = errno;
+		else if (n == 0)
+			break;
+		else if (n > 0)
+			*size += n;
+	}
+	close(fd);
+	if (save_errno != 0)
+	{
+		free(*data);
+		*data = NULL;
+	}
+	errno = save_errno;
+	return save_errno == 0;
+}
+
+/* Reads and checks a registry file.  Does not throw. */
+void
+oct_regdisk_read(const char *path, OctRegImage *image)
+{
+	OctRegError error;
+
+	memset(image, 0, sizeof(OctRegImage));
+	if (!read_file(path, &image->data, &image->size))
+	{
+		image->state = errno == ENOENT ? OCT_REG_MISSING : OCT_REG_BAD;
+		snprintf(image->cause, sizeof(image->cause), "could not read it: %s",
+				 strerror(errno));
+		return;
+	}
+
+	if (oct_regfile_decode(image->data, image->size, &image->header, NULL,
+						   &error))
+	{
+		image->state = OCT_REG_GOOD;
+		return;
+	}
+	snprintf(image->cause, sizeof(image->cause), "line %u: %s",
+			 error.line, error.cause);
+	oct_regdisk_free(image);
+	image->state = OCT_REG_BAD;
+}
+
+void
+oct_regdisk_free(OctRegImage *image)
+{
+	free(image->data);
+	image->data = NULL;
+}
+
+/* Tells the sink what is in a good image.  Throws only if the sink does. */
+void
+oct_regdisk_tell(const OctRegImage *image, const OctRegSink *sink)
+{
+	OctRegHeader header;
+	OctRegError error;
+
+	(void) oct_regfile_decode(image->data, image->size, &header, sink, &error);
+}
+
+
+/* ---------- writing ---------- */
+
+/* Returns false with errno set. */
+static bool
+flush_buffer(OctRegWriter *writer)
+{
+	size_t		done = 0;
+
+	while (done < writer->used)
+	{
+		ssize_t		n;
+
+		/* if write didn't set errno, assume the problem is no disk space */
+		errno = ENOSPC;
+		n = write(writer->fd, writer->buffer + done, writer->used - done);
+		if (n <= 0 && errno != EINTR)
+			return false;
+		if (n > 0)
+			done += n;
+	}
+	writer->used = 0;
+	return true;
+}
+
+static bool
+write_bytes(void *arg, const char *bytes, size_t nbytes)
+{
+	OctRegWriter *writer = (OctRegWriter *) arg;
+
+	if (writer->used + nbytes > OCT_WRITE_BUFFER && !flush_buffer(writer))
+		return false;
+	memcpy(writer->buffer + writer->used, bytes, nbytes);
+	writer->used += nbytes;
+	return true;
+}
+
+static const OctChange *
+find_change(const OctRegWriter *writer, OctGroupKey key)
+{
+	for (int i = 0; i < writer->nchanges; i++)
+	{
+		if (oct_same_group(writer->changes[i].group.key, key))
+			return &writer->changes[i];
+	}
+	return NULL;
+}
+
+/* Ends the group being written with the nodes that come. */
+static bool
+end_group(OctRegWriter *writer)
+{
+	const OctChange *change = writer->current;
+
+	writer->current = NULL;
+	for (int i = 0; change != NULL && i < change->nadditions; i++)
+	{
+		if (!oct_regfile_put_node(&writer->encoder, &change->additions[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Does the group lose all its nodes, and so cease to be? */
+static bool
+is_emptied(const OctChange *change)
+{
+	return change->nadditions == 0 &&
+		change->nremovals == oct_nodetab_count(change->group.key);
+}
+
+/* Begins a group; one that changes may have been named anew. */
+static bool
+write_group(void *arg, const OctGroup *group)
+{
+	OctRegWriter *writer = (OctRegWriter *) arg;
+
+	if (!end_group(writer))
+		return false;
+	writer->current = find_change(writer, group->key);
+	if (writer->current != NULL && is_emptied(writer->current))
+		return true;
+	if (writer->current != NULL && writer->current->group.server_name[0] != '\0')
+		group = &writer->current->group;
+	return oct_regfile_put_group(&writer->encoder, group);
+}
+
+static bool
+write_node(void *arg, int32 slot, const OctNodeSpec *spec)
+{
+	OctRegWriter *writer = (OctRegWriter *) arg;
+
+	return writer->removed[slot] ||
+		oct_regfile_put_node(&writer->encoder, spec);
+}
+
+/* Is it a group that the table does not have yet? */
+static bool
+is_new_group(const OctChange *change)
+{
+	return change->nadditions > 0 && oct_nodetab_count(change->group.key) == 0;
+}
+
+static bool
+write_image(OctRegWriter *writer, const OctRegHeader *header)
+{
+	OctVisitor	visitor = {write_group, write_node, writer};
+
+	errno = EINVAL;				/* unless writing says better */
+	if (!oct_regfile_put_header(&writer->encoder, write_bytes, writer, header) ||
+		!oct_nodetab_walk(&visitor))
+		return false;
+	for (int i = 0; i < writer->nchanges; i++)
+	{
+		if (is_new_group(&writer->changes[i]) &&
+			!write_group(writer, &writer->changes[i].group))
+			return false;
+	}
+	return end_group(writer) && oct_regfile_put_end(&writer->encoder) &&
+		flush_buffer(writer);
+}
+
+/* What the image will hold, and which slots will not be in it. */
+static void
+take_stock(OctRegWriter *writer, OctRegHeader *header)
+{
+	int			ngroups;
+	int			nnodes;
+
+	oct_nodetab_totals(&ngroups, &nnodes);
+	writer->removed = palloc0(oct_nodetab_nslots());
+	for (int i = 0; i < writer->nchanges; i++)
+	{
+		const OctChange *change = &writer->changes[i];
+
+		if (is_new_group(change))
+			ngroups++;
+		else if (is_emptied(change))
+			ngroups--;
+		nnodes += change->nadditions - change->nremovals;
+		for (int k = 0; k < change->nremovals; k++)
+		{
+			OctNodeView view;
+
+			if (oct_nodetab_lookup(change->group.key, &change->removals[k], &view))
+				writer->removed[view.rowid] = true;
+		}
+	}
+	header->ngroups = (uint32) ngroups;
+	header->nnodes = (uint32) nnodes;
+}
+
+/*
+ * Writes the table, as it will be with the changes applied, to a new file and
+ * flushes it to disk.  The counts in the header are filled in.  The caller
+ * holds the lock of the registry file.
+ *
+ * Reports a failure at elevel and returns false; the file is gone then.
+ */
+bool
+oct_regdisk_write(const char *path, OctRegHeader *header,
+				  const OctChange *changes, int nchanges, int elevel)
+{
+	OctRegWriter *writer = palloc0(sizeof(OctRegWriter));
+	bool		done;
+	int			save_errno;
+
+	writer->changes = changes;
+	writer->nchanges = nchanges;
+	take_stock(writer, header);
+
+	writer->fd = OpenTransientFile(path, O_CREAT | O_TRUNC | O_WRONLY | PG_BINARY);
+	if (writer->fd < 0)
+	{
+		ereport(elevel,
+				(errcode_for_file_access(),
+				 errmsg("could not create file \"%s\": %m", path)));
+		return false;
+	}
+	done = write_image(writer, header) && pg_fsync(writer->fd) == 0;
+	save_errno = errno;
+	if (CloseTransientFile(writer->fd) != 0 && done)
+	{
+		done = false;
+		save_errno = errno;
+	}
+	pfree(writer->removed);
+	pfree(writer);
+	if (done)
+		return true;
+
+	unlink(path);
+	errno = save_errno;
+	ereport(elevel,
+			(errcode_for_file_access(),
+			 errmsg("could not write file \"%s\": %m", path)));
+	return false;
+}
+
+
+/* ---------- names ---------- */
+
+/* Is the file there, as far as can be told? */
+bool
+oct_regdisk_exists(const char *path)
+{
+	return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
+/*
+ * Renames a file, if it is there, to bad_name, or if that is taken to bad_name
+ * with a number.  Raises an error if that fails.
+ */
+void
+oct_regdisk_set_aside(const char *path, const char *bad_name)
+{
+	char		name[MAXPGPATH];
+
+	if (!oct_regdisk_exists(path))
+		return;
+	strlcpy(name, bad_name, sizeof(name));
+	for (int i = 1; oct_regdisk_exists(name); i++)
+		snprintf(name, sizeof(name), "%s.%d", bad_name, i);
+	if (rename(path, name) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not rename file \"%s\" to \"%s\": %m",
+						path, name)));
+}

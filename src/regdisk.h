@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * regdisk.h
+ *	  Reading and writing whole registry files.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REGDISK_H
+#define REGDISK_H
+
+#include "nodetab.h"
+#include "regfile.h"
+
+/* What a file turned out to be. */
+typedef enum OctRegState
+{
+	OCT_REG_MISSING,
+	OCT_REG_GOOD,
+	OCT_REG_BAD
+} OctRegState;
+
+/* A registry file in memory, of malloc. */
+typedef struct OctRegImage
+{
+	OctRegState state;
+	OctRegHeader header;		/* if good */
+	char	   *data;			/* if good */
+	size_t		size;
+	char		cause[256];		/* if bad: the line and why */
+} OctRegImage;
+
+extern void oct_regdisk_read(const char *path, OctRegImage *image);
+extern void oct_regdisk_free(OctRegImage *image);
+extern void oct_regdisk_tell(const OctRegImage *image, const OctRegSink *sink);
+extern bool oct_regdisk_write(const char *path, OctRegHeader *header,
+							  const OctChange *changes, int nchanges,
+							  int elevel);
+
+extern bool oct_regdisk_exists(const char *path);
+extern void oct_regdisk_set_aside(const char *path, const char *bad_name);
+
+#endif							/* REGDISK_H */

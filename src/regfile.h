@@ -1,0 +1,82 @@
+/*-------------------------------------------------------------------------
+ *
+ * regfile.h
+ *	  The registry file as bytes.
+ *
+ * A text file, a line a record, fields separated by tabs, special characters
+ * escaped as in COPY:
+ *
+ *	  octopus_fdw registry <TAB> format
+ *	  system <TAB> system identifier
+ *	  serial <TAB> serial number of the image
+ *	  xid <TAB> full id of the transaction that wrote it
+ *	  counts <TAB> groups <TAB> nodes
+ *	  group <TAB> database OID <TAB> its name <TAB> server OID <TAB> its name
+ *	  node <TAB> name <TAB> port			(of the group above)
+ *	  ...
+ *	  end <TAB> lines above <TAB> CRC-32C of all bytes above, in hex
+ *
+ * Pure: files and transactions are the business of registry.c.  Nothing
+ * throws, nothing allocates.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REGFILE_H
+#define REGFILE_H
+
+#include "octypes.h"
+
+#include "port/pg_crc32c.h"
+
+#define OCT_REGFILE_FORMAT		1
+
+/* no line is longer, its end included */
+#define OCT_REGFILE_LINE_SIZE	2048
+
+typedef struct OctRegHeader
+{
+	uint64		system_identifier;
+	uint64		serial;
+	uint64		full_xid;
+	uint32		ngroups;
+	uint32		nnodes;
+} OctRegHeader;
+
+/* Where an encoder puts its bytes; false ends the writing. */
+typedef bool (*OctRegWrite) (void *arg, const char *bytes, size_t nbytes);
+
+typedef struct OctRegEncoder
+{
+	OctRegWrite write;
+	void	   *arg;
+	uint32		nlines;
+	pg_crc32c	crc;
+} OctRegEncoder;
+
+/* Who is told what a decoder finds, in the order of the file. */
+typedef struct OctRegSink
+{
+	void		(*group) (void *arg, const OctGroup *group);
+	void		(*node) (void *arg, const OctNodeSpec *spec);
+	void	   *arg;
+} OctRegSink;
+
+/* Why a file is no registry. */
+typedef struct OctRegError
+{
+	uint32		line;
+	const char *cause;			/* static */
+} OctRegError;
+
+extern bool oct_regfile_put_header(OctRegEncoder *encoder, OctRegWrite write,
+								   void *arg, const OctRegHeader *header);
+extern bool oct_regfile_put_group(OctRegEncoder *encoder, const OctGroup *group);
+extern bool oct_regfile_put_node(OctRegEncoder *encoder,
+								 const OctNodeSpec *spec);
+extern bool oct_regfile_put_end(OctRegEncoder *encoder);
+
+extern bool oct_regfile_decode(const char *data, size_t size,
+							   OctRegHeader *header, const OctRegSink *sink,
+							   OctRegError *error);
+
+#endif							/* REGFILE_H */

@@ -1,0 +1,77 @@
+/*-------------------------------------------------------------------------
+ *
+ * rowset.c
+ *	  Rows of nodes, packed into one piece of memory; see rowset.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "rowset.h"
+
+#define OCT_ROW_HEADER		(offsetof(OctRow, name) + VARHDRSZ)
+#define OCT_ROW_MAX_SIZE	INTALIGN(OCT_ROW_HEADER + OCT_NAME_SIZE)
+
+/* An empty set that has room for so many rows, in palloc'd memory. */
+OctRowSet *
+oct_rowset_make(int room)
+{
+	OctRowSet  *set = palloc0(sizeof(OctRowSet));
+
+	set->room = room;
+	set->rows = palloc_extended(Max(room, 1) * OCT_ROW_MAX_SIZE,
+								MCXT_ALLOC_HUGE);
+	return set;
+}
+
+void
+oct_rowset_free(OctRowSet *set)
+{
+	pfree(set->rows);
+	pfree(set);
+}
+
+/* Adds a row, for which there is room.  Does not throw. */
+void
+oct_rowset_add(OctRowSet *set, uint32 rowid, OctHealth health,
+			   const OctNodeSpec *spec)
+{
+	OctRow	   *row = (OctRow *) (set->rows + set->used);
+	Size		len = strlen(spec->name);
+
+	Assert(set->nrows < set->room);
+	row->rowid = rowid;
+	row->health = health;
+	row->port = spec->port;
+	SET_VARSIZE(&row->name, VARHDRSZ + len);
+	memcpy(VARDATA(&row->name), spec->name, len);
+	set->used += INTALIGN(OCT_ROW_HEADER + len);
+	set->nrows++;
+}
+
+/*
+ * The row at a position, which begins at 0 and is moved on; NULL behind the
+ * last one.
+ */
+OctRow *
+oct_rowset_next(const OctRowSet *set, Size *position)
+{
+	OctRow	   *row = (OctRow *) (set->rows + *position);
+
+	if (*position == set->used)
+		return NULL;
+	*position += INTALIGN(offsetof(OctRow, name) + VARSIZE(&row->name));
+	return row;
+}
+
+void
+oct_row_get_spec(const OctRow *row, OctNodeSpec *spec)
+{
+	Size		len = VARSIZE(&row->name) - VARHDRSZ;
+
+	memset(spec, 0, sizeof(OctNodeSpec));
+	spec->port = row->port;
+	memcpy(spec->name, VARDATA(&row->name), len);
+}

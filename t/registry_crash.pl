@@ -1,0 +1,223 @@
+# Faults at every step of a registration's way to disk: whatever fails before the
+# commit record is an ordinary error, whatever dies after it comes true.
+
+use strict;
+use warnings;
+
+use Errno qw(EACCES EIO EMFILE ENOSPC EROFS);
+use Octopus;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Registry;
+use Test::More;
+
+preload_faults();
+my $monitor = monitor('monitor', fsync => 'on', period => '1h');
+my $data = $monitor->data_dir;
+my $pending = registry_path($monitor, '.pending');
+my $born = $monitor->safe_psql('postgres', 'SELECT pg_postmaster_start_time()');
+
+sub insert
+{
+	my ($name) = @_;
+	return "INSERT INTO octopus.nodes VALUES ('$name');";
+}
+
+sub add
+{
+	my ($name) = @_;
+	return $monitor->safe_psql('postgres', insert($name));
+}
+
+# ---------- the steps ----------
+
+add('127.0.0.1');
+fault($monitor, 'any * 1000000 kill');
+add('127.0.0.2');
+no_fault($monitor);
+my @steps = calls($monitor);
+s{ /.*/}{ } foreach @steps;
+note(join("\n", @steps));
+is($steps[0], 'open octopus_fdw.registry.tmp', 'first a temporary file is made');
+is($steps[-1], 'rename octopus_fdw.registry', 'last a file is renamed');
+is_deeply(
+	[ grep { /^(write|rename)/ || $_ eq 'fsync octopus_fdw.registry.tmp' || $_ eq 'fsync /' } @steps ],
+	[
+		'write octopus_fdw.registry.tmp',
+		'fsync octopus_fdw.registry.tmp',
+		'fsync /',
+		'fsync octopus_fdw.registry.tmp',
+		'rename octopus_fdw.registry.pending',
+		'fsync /',
+		'rename octopus_fdw.registry'
+	],
+	'between them the image is written, flushed, and becomes the pending file, durably');
+
+# ---------- errors before the commit record ----------
+
+my @faults = (
+	map({ [ $_, 'could not (create|write|open|fsync|rename)' ] }
+		"open .tmp 1 " . EACCES, "open .tmp 1 " . EROFS, "open .tmp 1 " . ENOSPC,
+		"write .tmp 1 " . ENOSPC, "write .tmp 1 " . EIO,
+		"fsync .tmp 1 " . EIO, "fsync .tmp 2 " . EIO, "fsync .tmp 1 " . ENOSPC,
+		"rename .pending 1 " . EIO, "rename .pending 1 " . ENOSPC,
+		"fsync .pending 1 " . EIO, "fsync / 1 " . EIO, "fsync / 2 " . EIO),
+	map({ [ "open * $_ " . EMFILE, 'Too many open files' ] }
+		1 .. grep { /^open/ } @steps));
+
+foreach my $fault (@faults)
+{
+	my ($what, $said) = @$fault;
+	fault($monitor, $what);
+	like(attempt($monitor, insert('127.1.0.1')), qr/ERROR:  \w{5}: .*$said/, "$what: an error");
+	no_fault($monitor);
+	isnt(fault_hit($monitor), '', "$what: it was met");
+	ok(!-e $pending, "$what: nothing is pending");
+}
+is(registered($monitor), '127.0.0.1 127.0.0.2', 'nothing of all that was registered');
+add('127.0.0.3');
+is($monitor->safe_psql('postgres', 'SELECT pg_postmaster_start_time()'), $born, 'the server is the same');
+unlike(new_log($monitor), qr/PANIC|terminated by signal/, 'nobody died');
+
+# A savepoint's failure is not the transaction's; a second COMMIT works.
+my $session = session($monitor);
+fault($monitor, 'write .tmp 1 ' . ENOSPC);
+like(ask($session, insert('127.1.0.2')), qr/ERROR:  53100: /, 'a full disk');
+no_fault($monitor);
+is(ask($session, insert('127.0.0.4')), '', 'the next one of the same session works');
+on_disk($monitor, [ map { "127.0.0.$_" } 1 .. 4 ], 'and stands in the file');
+
+# DROP DATABASE cannot fail any more when it comes to the file.
+$monitor->safe_psql('postgres', 'CREATE DATABASE doomed');
+$monitor->safe_psql('doomed', 'CREATE EXTENSION octopus_fdw;' . insert('127.1.0.3'));
+fault($monitor, 'write .tmp 1 ' . ENOSPC);
+like(attempt($monitor, 'DROP DATABASE doomed;'), qr/WARNING:  53100: /, 'DROP DATABASE warns');
+no_fault($monitor);
+is($monitor->safe_psql('postgres', "SELECT count(*) FROM pg_database WHERE datname = 'doomed'"),
+	'0', 'and goes through');
+
+# ---------- the death of everything at every step ----------
+
+my @present = map { "127.0.0.$_" } 1 .. 4;
+my $settled = sub { !-e $pending };
+
+foreach my $n (1 .. @steps)
+{
+	my $name = sprintf('127.2.0.%02d', $n);
+
+	fault($monitor, "any * $n stop");
+	my $victim = session($monitor);
+	order($victim, insert($name));
+	wait_until(sub { fault_hit($monitor) ne '' }, "everything dies before: $steps[$n - 1]");
+	kill_everything($monitor);
+	eval { $victim->{run}->finish };
+	no_fault($monitor);
+
+	$monitor->start;
+	push @present, $name if $n == @steps;
+	is_registered($monitor, join(' ', sort @present),
+		$n == @steps ? 'what has its commit record is there' : 'what has not is not');
+	wait_until($settled, 'nothing is pending');
+	add(sprintf('127.3.0.%02d', $n));
+	push @present, sprintf('127.3.0.%02d', $n);
+}
+is_registered($monitor, join(' ', sort @present), 'all that was acknowledged since is there');
+
+# one process only, which takes the others down
+foreach my $what ('write .tmp', 'fsync /', 'rename .registry')
+{
+	(my $name = "127.4.0.$what") =~ s/\S+$/length $&/e;
+	$name =~ s/[a-z]+ //;
+
+	fault($monitor, "$what 1 kill");
+	attempt($monitor, insert($name));
+	no_fault($monitor);
+	crash_restarted($monitor);
+	push @present, $name if $what =~ /registry/;
+	is_registered($monitor, join(' ', sort @present), "a process dies before: $what");
+	wait_until($settled, 'nothing is pending');
+}
+$monitor->safe_psql('postgres', 'DELETE FROM octopus.nodes');
+
+# ---------- the rename at COMMIT fails ----------
+
+# Registers a node while it does; tests that this works all the same.
+sub add_unrenamed
+{
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my ($name) = @_;
+	fault($monitor, 'rename .registry 1 ' . EIO);
+	is(attempt($monitor, insert($name)), '', "the rename fails: $name is registered all the same");
+	isnt(fault_hit($monitor), '', 'it did fail');
+	ok(-e $pending, 'the pending file is there');
+	return;
+}
+
+add_unrenamed('127.0.0.1');
+is(registered($monitor), '127.0.0.1', 'who reads sees it');
+like(attempt($monitor, insert('127.0.0.2')), qr/ERROR:  58030: .*could not rename/,
+	'the next writer cannot settle it');
+ok(-e $pending, 'and leaves it there');
+is(registered($monitor), '127.0.0.1', 'who reads goes on');
+no_fault($monitor);
+add('127.0.0.2');
+ok(!-e $pending, 'with the fault gone a writer can');
+on_disk($monitor, [ '127.0.0.1', '127.0.0.2' ], 'and both are in the file');
+
+add_unrenamed('127.0.0.3');
+fault($monitor, 'write .tmp 1 ' . ENOSPC);
+like(attempt($monitor, insert('127.0.0.4')), qr/ERROR:  53100: /, 'an aborting writer');
+no_fault($monitor);
+on_disk($monitor, [ map { "127.0.0.$_" } 1 .. 3 ], 'settles it before');
+kill_everything($monitor);
+$monitor->start;
+is_registered($monitor, '127.0.0.1 127.0.0.2 127.0.0.3', 'nothing is lost by the death of everything');
+
+add_unrenamed('127.0.0.4');
+like(attempt($monitor, 'DELETE FROM octopus.nodes'), qr/ERROR:  58030: .*could not rename/,
+	'nobody writes before it is settled');
+kill_everything($monitor);
+no_fault($monitor);
+$monitor->start;
+is_registered($monitor, '127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4', 'nor at once');
+wait_until($settled, 'nothing is pending');
+
+# ---------- the unlink at ABORT fails ----------
+
+# Of two transactions that each read what the other writes the second fails after
+# its pending file was written.
+sub abort_unlinked
+{
+	my ($name) = @_;
+	my @sessions = (session($monitor), session($monitor));
+
+	$monitor->safe_psql('postgres', 'DROP TABLE IF EXISTS skew; CREATE TABLE skew (who int)');
+	ask($_, 'BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT count(*) FROM skew;') foreach @sessions;
+	ask($sessions[$_], "INSERT INTO skew VALUES ($_);") foreach 0, 1;
+	ask($sessions[1], insert($name));
+	ask($sessions[0], 'COMMIT;');
+	fault($monitor, 'unlink .pending 1 ' . EIO);
+	like(ask($sessions[1], 'COMMIT;'), qr/ERROR:  40001: /, 'a transaction fails late');
+	isnt(fault_hit($monitor), '', 'and cannot remove its pending file');
+	ok(-e $pending, 'so that is left over');
+	no_fault($monitor);
+	$_->{run}->finish foreach @sessions;
+	return;
+}
+
+my $four = join(' ', map { "127.0.0.$_" } 1 .. 4);
+abort_unlinked('127.1.0.4');
+is(registered($monitor), $four, 'its node is not there');
+add('127.0.0.5');
+ok(!-e $pending, 'the next writer removes it');
+is(registered($monitor), "$four 127.0.0.5", 'and its node only is there');
+
+abort_unlinked('127.1.0.5');
+kill_everything($monitor);
+$monitor->start;
+wait_until($settled, 'so does a start');
+is(registered($monitor), "$four 127.0.0.5", 'which changes nothing else');
+$monitor->safe_psql('postgres', 'DELETE FROM octopus.nodes');
+$monitor->stop;
+
+done_testing();

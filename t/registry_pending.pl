@@ -1,0 +1,221 @@
+# A pending file: only a transaction that committed makes it true, only who may
+# settle it touches it, and one that nobody can judge is set aside.
+
+use strict;
+use warnings;
+
+use Octopus;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Registry;
+use Test::More;
+
+preload_faults();
+my $monitor = monitor(
+	'monitor',
+	fsync => 'on',
+	period => '1h',
+	wal_level => 'replica',
+	max_wal_senders => 2);
+my $pending = registry_path($monitor, '.pending');
+my $unsettled = registry_path($monitor, '.unsettled');
+
+sub sql
+{
+	return $monitor->safe_psql('postgres', shift);
+}
+
+sub insert
+{
+	my ($name) = @_;
+	return "INSERT INTO octopus.nodes VALUES ('$name');";
+}
+
+sub settled
+{
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return wait_until(sub { !-e $pending }, 'nothing is pending');
+}
+
+# ---------- a prober starts while a transaction commits ----------
+
+# after the pending file, before the commit record
+my $session = session($monitor);
+sql(insert('127.0.0.1'));
+fault($monitor, 'fsync / 2 stop');
+order($session, insert('127.0.0.2'));
+wait_until(sub { fault_hit($monitor) ne '' }, 'a writer is stopped in the middle');
+no_fault($monitor);
+my ($writer) = split / /, fault_hit($monitor);
+my $image = read_bytes($pending);
+my $prober = wait_prober($monitor);
+sql("SELECT pg_terminate_backend($prober)");
+$prober = wait_prober($monitor, $prober);
+is(registered($monitor), '127.0.0.1', 'its node is not there yet');
+sql("SELECT pg_terminate_backend($prober)");
+wait_prober($monitor, $prober);
+is(read_bytes($pending), $image, 'a new prober does not touch its pending file');
+kill('CONT', $writer);
+is(hear($session), '', 'it goes on');
+is(registered($monitor), '127.0.0.1 127.0.0.2', 'and its node is there');
+is(read_bytes(registry_path($monitor)), $image, 'in the file, too');
+settled();
+
+# after the commit record, while a standby that does not exist has to confirm
+sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+$monitor->reload;
+$monitor->poll_query_until('postgres', "SELECT current_setting('synchronous_standby_names') = 'nobody'");
+order($session, insert('127.0.0.3'));
+ok( $monitor->poll_query_until('postgres',
+		"SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"),
+	'a writer waits for a synchronous standby');
+$prober = wait_prober($monitor);
+sql("SELECT pg_terminate_backend($prober)");
+wait_prober($monitor, $prober);
+ok(-e $pending, 'a new prober does not touch its pending file');
+is(registered($monitor), '127.0.0.1 127.0.0.2', 'its node is not there yet');
+sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+like(hear($session), qr/WARNING:  01000: canceling wait/, 'it waits no longer');
+is(registered($monitor), '127.0.0.1 127.0.0.2 127.0.0.3', 'and its node is there');
+settled();
+
+order($session, insert('127.0.0.4'));
+ok( $monitor->poll_query_until('postgres',
+		"SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"),
+	'another one waits');
+kill_everything($monitor);
+eval { $session->{run}->finish };
+$monitor->append_conf('postgresql.auto.conf', "synchronous_standby_names = ''");
+$monitor->start;
+is_registered($monitor, '127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4',
+	'the death of everything lets it come true, as of a table');
+settled();
+
+# ---------- forged ones ----------
+
+my $committed = sql('CREATE TABLE t (a int); SELECT pg_current_xact_id()');
+my $aborted = sql('BEGIN; SELECT pg_current_xact_id(); ROLLBACK');
+my $next = sql('SELECT pg_snapshot_xmax(pg_current_snapshot())');
+my $serial = parse(read_bytes(registry_path($monitor)))->{serial};
+my @present = map { "127.0.0.$_" } 1 .. 4;
+
+# Starts the server with a pending file that has one more node.
+sub start_with
+{
+	my ($name, %change) = @_;
+	my $file;
+
+	$monitor->stop;
+	new_log($monitor);
+	$file = read_bytes(registry_path($monitor));
+	$file = image(
+		$file,
+		serial => parse($file)->{serial} + 1,
+		%change,
+		nodes => [ [ $name, 5432 ] ]);
+	$file = $change{bytes}->($file) if $change{bytes};
+	write_bytes($pending, $file);
+	$monitor->start;
+	return $file;
+}
+
+my $registry = read_bytes(registry_path($monitor));
+foreach my $case (
+	[ 'older than the registry', serial => $serial - 1, xid => $committed ],
+	[ 'as old as the registry', serial => $serial, xid => $committed ],
+	[ 'of an aborted transaction', xid => $aborted ])
+{
+	my ($what, %change) = @$case;
+	start_with('127.1.0.1', %change);
+	settled();
+	is(registered($monitor), "@present", "$what: it does not count");
+	is(read_bytes(registry_path($monitor)), $registry, "$what: the registry is as it was");
+	ok(!-e $unsettled, "$what: it is gone");
+}
+
+start_with('127.0.0.5', xid => $committed);
+push @present, '127.0.0.5';
+is_registered($monitor, "@present", 'of a committed transaction: it counts');
+settled();
+on_disk($monitor, \@present, 'and is the registry');
+
+# Tests that the file is set aside and nothing written before a reset.
+sub set_aside
+{
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my ($what, $cause, $file) = @_;
+
+	wait_until(sub { -e $unsettled }, "$what: set aside");
+	settled();
+	is(read_bytes($unsettled), $file, "$what: as it is");
+	is(registered($monitor), join(' ', sort @present), "$what: what is registered is there");
+	like(
+		attempt($monitor, insert('127.1.0.2')),
+		qr/ERROR:  XX001: .*\nDETAIL:  File "octopus_fdw\.registry\.unsettled", $cause\.\nHINT:/,
+		"$what: writes are refused");
+	like(new_log($monitor),
+		qr/LOG:  registry of octopus_fdw cannot be used\n.*DETAIL:  File "octopus_fdw\.registry\.unsettled", $cause/,
+		"$what: and it is logged");
+	sql('SELECT octopus.registry_reset()');
+	my $name = '127.0.0.' . (@present + 1);
+	sql(insert($name));
+	push @present, $name;
+	on_disk($monitor, \@present, "$what: after a reset all goes on");
+	return;
+}
+
+my $unknown = 'the commit log does not know the transaction that wrote it';
+foreach my $case (
+	[ 'of a future transaction', $unknown, xid => $next + 1_000_000 ],
+	[ 'of one of a later epoch', $unknown, xid => $committed + 2**32 ],
+	[ 'of one that the commit log has forgotten', $unknown, xid => 4 ],
+	[ 'of a frozen transaction', $unknown, xid => 2 ],
+	[ 'of no transaction', $unknown, xid => 0 ],
+	[
+		'torn', 'line \d+: the file ends within a line',
+		xid => $committed, bytes => sub { substr($_[0], 0, -20) }
+	])
+{
+	my ($what, $cause, %change) = @$case;
+	set_aside($what, $cause, start_with('127.1.0.3', %change));
+}
+
+# Not even its transaction makes true what another system wrote.
+set_aside('of another system', 'it belongs to another database system',
+	start_with('127.1.0.4', xid => $committed, system => 1));
+sql('DELETE FROM octopus.nodes');
+
+# What has nodes can be dropped while nothing can be registered.
+sql("CREATE SERVER east FOREIGN DATA WRAPPER octopus_fdw;
+	CREATE FOREIGN TABLE east (node_name text) SERVER east OPTIONS (table_name 'nodes');
+	INSERT INTO east VALUES ('127.0.0.1');" . insert('127.0.0.1'));
+sql('CREATE DATABASE doomed');
+$monitor->safe_psql('doomed', 'CREATE EXTENSION octopus_fdw;' . insert('127.0.0.1'));
+start_with('127.1.0.5', xid => $next + 1_000_000);
+wait_until(sub { -e $unsettled }, 'one is set aside');
+unlike(attempt($monitor, 'DROP SERVER east CASCADE;'), qr/ERROR/, 'DROP SERVER goes through');
+unlike(attempt($monitor, 'DROP DATABASE doomed;'), qr/ERROR/, 'DROP DATABASE, too');
+unlike(attempt($monitor, 'DROP EXTENSION octopus_fdw CASCADE;'), qr/ERROR/, 'and DROP EXTENSION');
+sql('CREATE EXTENSION octopus_fdw') if sql("SELECT count(*) FROM pg_extension WHERE extname = 'octopus_fdw'") eq '0';
+sql('SELECT octopus.registry_reset()');
+
+# The id was not handed out when the server started, and is by the time that the
+# prober asks who has it.
+sql('DELETE FROM octopus.nodes');
+sql(insert('127.0.0.1'));
+$next = sql('SELECT pg_snapshot_xmax(pg_current_snapshot())');
+fault($monitor, 'open .pending 2 stop');
+start_with('127.1.0.6', xid => $next + 2);
+wait_until(sub { fault_hit($monitor) ne '' }, 'the prober is stopped before it asks');
+my ($stopped) = split / /, fault_hit($monitor);
+no_fault($monitor);
+foreach (1 .. 10)
+{
+	sql('INSERT INTO t VALUES (1)');
+}
+kill('CONT', $stopped);
+settled();
+is(registered($monitor), '127.0.0.1', 'a transaction of the same id does not vouch for it');
+
+$monitor->stop;
+done_testing();
