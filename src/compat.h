@@ -23,6 +23,9 @@
 #include "storage/waiteventset.h"
 #endif
 #include "utils/wait_event.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
 
 /* The number by which other processes find this one's PGPROC. */
 static inline int

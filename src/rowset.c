@@ -9,6 +9,7 @@
 
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "rowset.h"
 
 #define OCT_ROW_HEADER		(offsetof(OctRow, name) + VARHDRSZ)
