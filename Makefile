@@ -121,7 +121,7 @@ $(PROGRAMS): build/%: %.c $(wildcard test/fleet/*.h bench/*.h) | build
 
 # Preloaded into a server: makes a call that is about the registry fail.
 build/fault.so: test/shim/fault.c | build
-	$(CC) $(CFLAGS) -fPIC -shared -o $@ $< -ldl
+	$(CC) $(CFLAGS) -fvisibility=default -fPIC -shared -o $@ $< -ldl
 
 build:
 	mkdir -p $@
