@@ -109,6 +109,9 @@ PREPARE TRANSACTION 'octopus'; \echo :SQLSTATE
 BEGIN;
 DELETE FROM octopus.nodes;
 PREPARE TRANSACTION 'octopus'; \echo :SQLSTATE
+BEGIN;
+DELETE FROM octopus.nodes WHERE false;
+PREPARE TRANSACTION 'octopus'; \echo :SQLSTATE
 -- reading, and changes that were rolled back, do not matter
 BEGIN;
 SELECT count(*) FROM octopus.nodes;

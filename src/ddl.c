@@ -6,9 +6,10 @@
  * Dropping a foreign server (by DROP SERVER, EXTENSION or OWNED) or a database
  * unregisters the nodes of its groups in the same transaction: an object
  * access hook tells of the drop, and regxact.c does the rest.  Nothing else
- * depends on the hook; what happened without it (the library not preloaded, a
- * DROP DATABASE that could not write the registry) leaves orphans, which the
- * prober drops when it starts.
+ * depends on the hook; what happened without it (the library not preloaded, the
+ * registry not to be written) leaves orphans.  Those of databases are dropped by
+ * the prober when it starts, those of servers by whoever is the first to
+ * register something in their database.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,6 +23,8 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "ddl.h"
@@ -72,6 +75,30 @@ database_exists(Oid dboid)
 	table_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return exists;
+}
+
+/*
+ * Drops the nodes of servers of this database that are gone, as part of a
+ * transaction that writes.  Once a session is enough.
+ */
+void
+oct_ddl_drop_lost_servers(void)
+{
+	static bool done = false;
+	int			ngroups;
+	OctGroupKey *keys;
+
+	if (done)
+		return;
+	keys = oct_nodetab_read_groups(&ngroups);
+	for (int i = 0; i < ngroups; i++)
+	{
+		if (keys[i].dboid == MyDatabaseId &&
+			GetForeignServerExtended(keys[i].serverid, FSV_MISSING_OK) == NULL)
+			oct_regxact_drop_server(keys[i].serverid);
+	}
+	pfree(keys);
+	done = true;
 }
 
 /* A database that is gone, but has nodes; InvalidOid if there is none. */

@@ -45,19 +45,23 @@ ask(FullTransactionId fxid)
  * The fate of a transaction, told once and for all by the first who asks: what
  * is a future transaction id now may be handed out later.  "judgement", in
  * shared memory, keeps the fate together with a serial number, so that the
- * judgement of something else is not taken for it.  Takes no lock that is held
- * for long, does not throw but for trouble with the commit log.
+ * judgement of something else is not taken for it.  Who does not hold the lock
+ * of the registry file may make the first judgement only: what he asks about
+ * may be running already when another was made.
  */
 OctFate
 oct_fate_judge(pg_atomic_uint64 *judgement, uint64 serial,
-			   FullTransactionId fxid)
+			   FullTransactionId fxid, bool only_first)
 {
 	uint64		said = pg_atomic_read_u64(judgement);
 
 	while (said == 0 || (said & ~UINT64CONST(3)) != serial << 2)
 	{
-		uint64		mine = serial << 2 | ask(fxid);
+		uint64		mine;
 
+		if (said != 0 && only_first)
+			break;
+		mine = serial << 2 | ask(fxid);
 		if (pg_atomic_compare_exchange_u64(judgement, &said, mine))
 			said = mine;
 	}

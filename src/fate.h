@@ -19,6 +19,6 @@ typedef enum OctFate
 } OctFate;
 
 extern OctFate oct_fate_judge(pg_atomic_uint64 *judgement, uint64 serial,
-							  FullTransactionId fxid);
+							  FullTransactionId fxid, bool only_first);
 
 #endif							/* FATE_H */

@@ -26,6 +26,7 @@
 
 #include "compat.h"
 #include "dataset.h"
+#include "ddl.h"
 #include "modify.h"
 #include "printable.h"
 
@@ -192,6 +193,7 @@ begin_modify(Relation rel, CommandId cid, const char *command)
 	modify->cid = cid;
 	check_writable(rel, modify->binding);
 	oct_regxact_lock_group(modify->binding->serverid);
+	oct_ddl_drop_lost_servers();
 	return modify;
 }
 

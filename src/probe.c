@@ -118,16 +118,26 @@ oct_probe_on_start(OctProbe *probe, const OctPolicy *policy, OctTime now,
 	probe->state = OCT_PROBE_RUNNING;
 	probe->started = now;
 	probe->lag = lag;
-	oct_probe_on_leg(probe, policy, 0, 1);
+	oct_probe_on_leg(probe, policy, 0, 1, now);
 }
 
-/* A leg, counted from 0, of the running try starts. */
+/*
+ * A leg, counted from 0, of the running try starts.  It gets what the legs
+ * before it have left, and its own share at least.
+ */
 void
-oct_probe_on_leg(OctProbe *probe, const OctPolicy *policy, int leg, int nlegs)
+oct_probe_on_leg(OctProbe *probe, const OctPolicy *policy, int leg, int nlegs,
+				 OctTime now)
 {
+	int64		timeout_us = policy->timeout_ms * OCT_US_PER_MS;
+	OctTime		own = oct_time_add_us(now, timeout_us / nlegs);
+
+	probe->leg = leg;
+	probe->nlegs = nlegs;
 	probe->limit = oct_time_add_us(probe->started,
-								   policy->timeout_ms * OCT_US_PER_MS *
-								   (leg + 1) / nlegs);
+								   timeout_us * (leg + 1) / nlegs);
+	if (oct_time_before(probe->limit, own))
+		probe->limit = own;
 	probe->deadline = probe->limit;
 }
 
@@ -177,7 +187,12 @@ void
 oct_probe_on_policy(OctProbe *probe, const OctPolicy *policy, OctTime now)
 {
 	if (probe->state == OCT_PROBE_RUNNING)
-		oct_probe_on_leg(probe, policy, 0, 1);
+	{
+		int64		share = policy->timeout_ms * OCT_US_PER_MS / probe->nlegs;
+
+		probe->limit = oct_time_add_us(probe->started, share * (probe->leg + 1));
+		probe->deadline = probe->limit;
+	}
 	else if (probe->state == OCT_PROBE_WAITING)
 	{
 		OctTime		due = oct_time_add_us(now,

@@ -60,6 +60,8 @@ typedef struct OctProbe
 	OctProbeState state;
 	OctTime		due;			/* when the next try is, or this one was, due */
 	OctTime		started;		/* of the running or else the last try */
+	int			leg;			/* the running one, from 0 */
+	int			nlegs;
 	OctTime		limit;			/* of the running leg, lag not counted */
 	OctTime		deadline;		/* limit, moved by the lag seen since */
 	OctLag		lag;			/* the owner's when the try started */
@@ -77,7 +79,7 @@ extern OctProbeAction oct_probe_on_timer(OctProbe *probe,
 extern void oct_probe_on_start(OctProbe *probe, const OctPolicy *policy,
 							   OctTime now, OctLag lag);
 extern void oct_probe_on_leg(OctProbe *probe, const OctPolicy *policy,
-							 int leg, int nlegs);
+							 int leg, int nlegs, OctTime now);
 extern bool oct_probe_is_void(const OctProbe *probe, const OctPolicy *policy,
 							  OctReason reason, OctLag lag);
 extern bool oct_probe_on_outcome(OctProbe *probe, const OctPolicy *policy,

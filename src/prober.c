@@ -148,7 +148,7 @@ finish_try(OctNode *node, OctOutcome *outcome)
 static bool
 start_leg(OctNode *node, OctOutcome *outcome)
 {
-	oct_probe_on_leg(&node->probe, &policy, node->leg, node->nlegs);
+	oct_probe_on_leg(&node->probe, &policy, node->leg, node->nlegs, oct_now());
 	arm_timer(node);
 	return oct_attempt_start_leg(&node->attempt, &node->spec,
 								 oct_application_name, node->slot, outcome);

@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "storage/fd.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
 
 #include "regdisk.h"
 
@@ -24,6 +26,13 @@
 #define OCT_MAX_FILE_SIZE	(256 * 1024 * 1024)
 
 #define OCT_WRITE_BUFFER	65536
+
+/* how long DROP DATABASE waits for the lock */
+#define OCT_LOCK_TRIES		50
+#define OCT_LOCK_DELAY_US	100000L
+
+/* the fourth field of the file's advisory lock tag; see regxact.c */
+#define OCT_LOCK_FILE		0x0C71
 
 /* An image being written. */
 typedef struct OctRegWriter
@@ -92,7 +101,9 @@ oct_regdisk_read(const char *path, OctRegImage *image)
 	memset(image, 0, sizeof(OctRegImage));
 	if (!read_file(path, &image->data, &image->size))
 	{
-		image->state = errno == ENOENT ? OCT_REG_MISSING : OCT_REG_BAD;
+		image->state = errno == ENOENT ? OCT_REG_MISSING :
+			errno == EISDIR || errno == EINVAL || errno == EFBIG ?
+			OCT_REG_BAD : OCT_REG_UNREADABLE;
 		snprintf(image->cause, sizeof(image->cause), "could not read it: %s",
 				 strerror(errno));
 		return;
@@ -337,11 +348,12 @@ oct_regdisk_exists(const char *path)
 }
 
 /*
- * Renames a file, if it is there, to bad_name, or if that is taken to bad_name
- * with a number.  Raises an error if that fails.
+ * Gives a file, if it is there, the name bad_name, or if that is taken bad_name
+ * with a number; unless "keep", it loses the name it has.  Raises an error if
+ * that fails.
  */
 void
-oct_regdisk_set_aside(const char *path, const char *bad_name)
+oct_regdisk_set_aside(const char *path, const char *bad_name, bool keep)
 {
 	char		name[MAXPGPATH];
 
@@ -350,9 +362,50 @@ oct_regdisk_set_aside(const char *path, const char *bad_name)
 	strlcpy(name, bad_name, sizeof(name));
 	for (int i = 1; oct_regdisk_exists(name); i++)
 		snprintf(name, sizeof(name), "%s.%d", bad_name, i);
-	if (rename(path, name) != 0)
+
+	/* a directory cannot have two names */
+	if ((!keep || link(path, name) != 0) && rename(path, name) != 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not rename file \"%s\" to \"%s\": %m",
 						path, name)));
+}
+
+
+/* ---------- the lock of the registry file ---------- */
+
+static void
+set_file_tag(LOCKTAG *tag)
+{
+	SET_LOCKTAG_ADVISORY(*tag, InvalidOid, 0, 0, OCT_LOCK_FILE);
+}
+
+/*
+ * Takes the lock of the registry file, to the end of the transaction.  A
+ * transaction that has to commit whatever happens does not wait for ever, and
+ * cannot be cancelled while it does; it may come away without the lock.
+ */
+bool
+oct_regdisk_lock(bool patiently)
+{
+	LOCKTAG		tag;
+	int			tries = OCT_LOCK_TRIES;
+
+	set_file_tag(&tag);
+	while (LockAcquire(&tag, ExclusiveLock, false, !patiently) == LOCKACQUIRE_NOT_AVAIL)
+	{
+		if (--tries == 0)
+			return false;
+		pg_usleep(OCT_LOCK_DELAY_US);
+	}
+	return true;
+}
+
+void
+oct_regdisk_unlock(void)
+{
+	LOCKTAG		tag;
+
+	set_file_tag(&tag);
+	LockRelease(&tag, ExclusiveLock, false);
 }

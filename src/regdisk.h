@@ -16,7 +16,8 @@ typedef enum OctRegState
 {
 	OCT_REG_MISSING,
 	OCT_REG_GOOD,
-	OCT_REG_BAD
+	OCT_REG_BAD,
+	OCT_REG_UNREADABLE			/* for the moment, as far as can be told */
 } OctRegState;
 
 /* A registry file in memory, of malloc. */
@@ -26,7 +27,7 @@ typedef struct OctRegImage
 	OctRegHeader header;		/* if good */
 	char	   *data;			/* if good */
 	size_t		size;
-	char		cause[256];		/* if bad: the line and why */
+	char		cause[256];		/* if bad or unreadable: why */
 } OctRegImage;
 
 extern void oct_regdisk_read(const char *path, OctRegImage *image);
@@ -36,7 +37,10 @@ extern bool oct_regdisk_write(const char *path, OctRegHeader *header,
 							  const OctChange *changes, int nchanges,
 							  int elevel);
 
+extern bool oct_regdisk_lock(bool patiently);
+extern void oct_regdisk_unlock(void);
 extern bool oct_regdisk_exists(const char *path);
-extern void oct_regdisk_set_aside(const char *path, const char *bad_name);
+extern void oct_regdisk_set_aside(const char *path, const char *bad_name,
+								  bool keep);
 
 #endif							/* REGDISK_H */

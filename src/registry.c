@@ -60,8 +60,6 @@
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
-#include "storage/lmgr.h"
-#include "storage/lock.h"
 #include "storage/shmem.h"
 
 #include "compat.h"
@@ -77,13 +75,6 @@
 #define OCT_FILE_BAD		OCT_FILE ".bad"
 
 #define OCT_FOREIGN			"it belongs to another database system"
-
-/* how long DROP DATABASE waits for the lock */
-#define OCT_LOCK_TRIES		50
-#define OCT_LOCK_DELAY_US	100000L
-
-/* the fourth field of the file's advisory lock tag; see regxact.c */
-#define OCT_LOCK_FILE		0x0C71
 
 /*
  * Written by the postmaster before there is any other process, and then with
@@ -153,7 +144,7 @@ load_registry(void)
 	OctRegImage image;
 
 	oct_regdisk_read(OCT_FILE, &image);
-	if (image.state == OCT_REG_BAD)
+	if (image.state == OCT_REG_BAD || image.state == OCT_REG_UNREADABLE)
 		refuse_writes(OCT_FILE, image.cause);
 	else if (image.state == OCT_REG_GOOD &&
 			 image.header.system_identifier != GetSystemIdentifier())
@@ -200,6 +191,17 @@ set_aside_pending(const char *cause, int elevel)
 	return durable_rename(OCT_FILE_PENDING, OCT_FILE_UNSETTLED, elevel) == 0;
 }
 
+/* What cannot be read now may be later; always returns false. */
+static bool
+report_unreadable(const char *path, const OctRegImage *image, int elevel)
+{
+	ereport(elevel,
+			(errcode(ERRCODE_IO_ERROR),
+			 errmsg("registry of octopus_fdw cannot be read now"),
+			 errdetail("File \"%s\", %s.", path, image->cause)));
+	return false;
+}
+
 /*
  * The pending file is not there any more.  It may be the registry: a rename
  * that was reported to have failed may have been done.
@@ -213,14 +215,18 @@ settle_renamed(int elevel)
 	if (image.state == OCT_REG_GOOD && image.header.serial > registry->serial)
 		accept_image(&image, oct_regload_replace(&image));
 	oct_regdisk_free(&image);
+	if (image.state != OCT_REG_GOOD &&
+		(image.state != OCT_REG_MISSING || registry->serial > 0))
+		return report_unreadable(OCT_FILE, &image, elevel);
 	return fsync_fname_ext(".", true, false, elevel) == 0;
 }
 
 static OctFate
-judge(const OctRegImage *image)
+judge(const OctRegImage *image, bool only_first)
 {
 	return oct_fate_judge(&registry->judgement, image->header.serial,
-						  FullTransactionIdFromU64(image->header.full_xid));
+						  FullTransactionIdFromU64(image->header.full_xid),
+						  only_first);
 }
 
 /* Does with a good pending file what its fate demands. */
@@ -233,7 +239,7 @@ settle_image(const OctRegImage *image, int elevel)
 	registry->last_serial = Max(registry->last_serial, image->header.serial);
 	/* a base backup may hold an older pending file than registry */
 	switch (image->header.serial <= registry->serial ? OCT_FATE_ABORTED :
-			judge(image))
+			judge(image, false))
 	{
 		case OCT_FATE_COMMITTED:
 			if (durable_rename(OCT_FILE_PENDING, OCT_FILE, elevel) != 0)
@@ -268,6 +274,9 @@ settle_pending(int elevel)
 		case OCT_REG_BAD:
 			done = set_aside_pending(image.cause, elevel);
 			break;
+		case OCT_REG_UNREADABLE:
+			done = report_unreadable(OCT_FILE_PENDING, &image, elevel);
+			break;
 		case OCT_REG_GOOD:
 			done = settle_image(&image, elevel);
 			break;
@@ -285,33 +294,6 @@ must_settle(void)
 	return registry->left_over && !registry->refusing;
 }
 
-static void
-set_file_tag(LOCKTAG *tag)
-{
-	SET_LOCKTAG_ADVISORY(*tag, InvalidOid, 0, 0, OCT_LOCK_FILE);
-}
-
-/*
- * Takes the lock of the registry file, to the end of the transaction.  A
- * transaction that has to commit whatever happens does not wait for ever, and
- * cannot be cancelled while it does; it may come away without the lock.
- */
-static bool
-lock_file(bool patiently)
-{
-	LOCKTAG		tag;
-	int			tries = OCT_LOCK_TRIES;
-
-	set_file_tag(&tag);
-	while (LockAcquire(&tag, ExclusiveLock, false, !patiently) == LOCKACQUIRE_NOT_AVAIL)
-	{
-		if (--tries == 0)
-			return false;
-		pg_usleep(OCT_LOCK_DELAY_US);
-	}
-	return true;
-}
-
 /*
  * Settles what was left over, if anything, ahead of all else: before a writer
  * looks at the table, and when the prober starts.  Within a transaction; the
@@ -320,15 +302,12 @@ lock_file(bool patiently)
 void
 oct_registry_settle(int elevel)
 {
-	LOCKTAG		tag;
-
 	if (!must_settle())
 		return;
-	(void) lock_file(true);
+	(void) oct_regdisk_lock(true);
 	if (must_settle())
 		(void) settle_pending(elevel);
-	set_file_tag(&tag);
-	LockRelease(&tag, ExclusiveLock, false);
+	oct_regdisk_unlock();
 }
 
 /*
@@ -346,7 +325,7 @@ oct_registry_judge(void)
 		return;
 	oct_regdisk_read(OCT_FILE_PENDING, &image);
 	if (image.state == OCT_REG_GOOD)
-		(void) judge(&image);
+		(void) judge(&image, true);
 	oct_regdisk_free(&image);
 }
 
@@ -374,7 +353,7 @@ oct_registry_check_writable(void)
 bool
 oct_registry_open(int elevel, bool drops_only)
 {
-	if (!lock_file(elevel >= ERROR))
+	if (!oct_regdisk_lock(elevel >= ERROR))
 	{
 		ereport(elevel,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
@@ -477,7 +456,7 @@ oct_registry_reset(void)
 	OctRegHeader header = {.system_identifier = GetSystemIdentifier()};
 
 	PreventCommandDuringRecovery("octopus.registry_reset()");
-	(void) lock_file(true);
+	(void) oct_regdisk_lock(true);
 	if (!registry->refusing)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -486,10 +465,11 @@ oct_registry_reset(void)
 	/* the new image first: what comes next takes no room on disk */
 	header.serial = ++registry->last_serial;
 	(void) oct_regdisk_write(OCT_FILE_TEMPORARY, &header, NULL, 0, ERROR);
-	oct_regdisk_set_aside(OCT_FILE_PENDING, OCT_FILE_BAD);
-	oct_regdisk_set_aside(OCT_FILE_UNSETTLED, OCT_FILE_BAD);
-	oct_regdisk_set_aside(OCT_FILE, OCT_FILE_BAD);
+	oct_regdisk_set_aside(OCT_FILE_PENDING, OCT_FILE_BAD, false);
+	oct_regdisk_set_aside(OCT_FILE_UNSETTLED, OCT_FILE_BAD, false);
+	oct_regdisk_set_aside(OCT_FILE, OCT_FILE_BAD, true);
 	(void) durable_rename(OCT_FILE_TEMPORARY, OCT_FILE, ERROR);
 	registry->serial = header.serial;
 	registry->left_over = registry->refusing = false;
+	oct_regdisk_unlock();
 }

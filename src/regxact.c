@@ -50,6 +50,12 @@
 /* rowids with this bit name a pending change, others a slot of the table */
 #define OCT_ROWID_PENDING	0x80000000U
 
+/*
+ * The outermost nesting level at which this transaction took a writer lock, 0
+ * if it holds none; a prepared transaction would keep it.
+ */
+static int	lock_level = 0;
+
 /* the database that this transaction drops, or InvalidOid */
 static Oid	dropped_database = InvalidOid;
 
@@ -144,6 +150,8 @@ lock_group(OctGroupKey group)
 
 	SET_LOCKTAG_ADVISORY(tag, group.dboid, group.serverid, 0, OCT_LOCK_GROUP);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	if (lock_level == 0)
+		lock_level = GetCurrentTransactionNestLevel();
 }
 
 /*
@@ -402,6 +410,7 @@ forget_changes(void)
 {
 	oct_pending_forget();
 	dropped_database = InvalidOid;
+	lock_level = 0;
 	net_changes = NULL;			/* TopTransactionContext's, too */
 	n_net_changes = 0;
 }
@@ -429,7 +438,8 @@ xact_callback(XactEvent event, void *arg)
 			break;
 
 		case XACT_EVENT_PRE_PREPARE:
-			if (oct_pending_count() > 0)
+			oct_registry_judge();
+			if (oct_pending_count() > 0 || lock_level > 0)
 				ereport(ERROR,
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						 errmsg("cannot PREPARE a transaction that has registered or unregistered octopus_fdw nodes")));
@@ -451,14 +461,19 @@ static void
 subxact_callback(SubXactEvent event, SubTransactionId my_subid,
 				 SubTransactionId parent_subid, void *arg)
 {
+	int			level = GetCurrentTransactionNestLevel();
+
 	switch (event)
 	{
 		case SUBXACT_EVENT_COMMIT_SUB:
-			oct_pending_commit_subxact(GetCurrentTransactionNestLevel());
+			oct_pending_commit_subxact(level);
+			lock_level = Min(lock_level, level - 1);
 			break;
 
 		case SUBXACT_EVENT_ABORT_SUB:
-			oct_pending_abort_subxact(GetCurrentTransactionNestLevel());
+			oct_pending_abort_subxact(level);
+			if (lock_level >= level)
+				lock_level = 0;
 			break;
 
 		case SUBXACT_EVENT_START_SUB:

@@ -231,4 +231,21 @@ is(sql($ports), '4 5 6', 'then there is room again');
 $monitor->restart;
 is(sql($ports), '4 5 6', 'for good');
 
+# ---------- a server that was dropped behind our back ----------
+
+sql('ALTER SYSTEM RESET octopus.max_nodes');
+$monitor->restart;
+sql("CREATE SERVER lost FOREIGN DATA WRAPPER octopus_fdw;
+	CREATE FOREIGN TABLE lost (node_name text) SERVER lost OPTIONS (table_name 'nodes');
+	INSERT INTO lost VALUES ('127.1.0.9')");
+$monitor->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$monitor->restart;
+sql('DROP SERVER lost CASCADE');
+$monitor->append_conf('postgresql.conf', "shared_preload_libraries = 'octopus_fdw'");
+$monitor->restart;
+is(scalar @{ parse(read_bytes($path))->{nodes} }, 4, 'its node is still registered');
+sql("INSERT INTO octopus.nodes VALUES ('127.1.0.1', 7)");
+is(join(' ', map { (split / /)[3] } @{ parse(read_bytes($path))->{nodes} }),
+	'4 5 6 7', 'until somebody registers another');
+
 done_testing();

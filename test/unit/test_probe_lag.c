@@ -118,29 +118,40 @@ static void
 legs_share_the_timeout(void **state)
 {
 	OctProbe	probe = settled_probe(&usual);
+	OctPolicy	longer = usual;
 
+	longer.timeout_ms = 3000;
 	start(&probe, &usual, 15000);
-	oct_probe_on_leg(&probe, &usual, 0, 4);
+	oct_probe_on_leg(&probe, &usual, 0, 4, probe.started);
 	assert_wakes(&probe, 15500);
 	assert_int_equal(fire(&probe, 15500, none), OCT_PROBE_EXPIRE);
 
 	/* what a leg leaves is the next one's */
-	oct_probe_on_leg(&probe, &usual, 1, 4);
+	oct_probe_on_leg(&probe, &usual, 1, 4, probe.started);
 	assert_wakes(&probe, 16000);
-	oct_probe_on_leg(&probe, &usual, 2, 4);
+	oct_probe_on_leg(&probe, &usual, 2, 4, probe.started);
 	assert_wakes(&probe, 16500);
 	assert_int_equal(fire(&probe, 16500, stalled(3000)), OCT_PROBE_WAIT);
 	assert_wakes(&probe, 19500);
-	oct_probe_on_leg(&probe, &usual, 3, 4);
+	oct_probe_on_leg(&probe, &usual, 3, 4, probe.started);
 	assert_int_equal(fire(&probe, 19999, stalled(3000)), OCT_PROBE_WAIT);
 	assert_int_equal(fire(&probe, 20000, stalled(3000)), OCT_PROBE_EXPIRE);
 
 	/* the last one gets all of it, however they divide */
 	for (int n = 1; n <= 16; n++)
 	{
-		oct_probe_on_leg(&probe, &usual, n - 1, n);
+		oct_probe_on_leg(&probe, &usual, n - 1, n, probe.started);
 		assert_wakes(&probe, 17000);
 	}
+
+	/* one that starts late has its own share all the same */
+	oct_probe_on_leg(&probe, &usual, 1, 4, ms(30000));
+	assert_wakes(&probe, 30500);
+
+	/* a new policy changes the share, not the leg */
+	oct_probe_on_leg(&probe, &usual, 0, 4, probe.started);
+	oct_probe_on_policy(&probe, &longer, ms(15100));
+	assert_wakes(&probe, 15750);
 }
 
 static void
