@@ -385,26 +385,26 @@ time_to_wait_ms(OctTime now, bool reconciled)
 }
 
 /*
- * The sockets are looked at "late_us" later than was meant.  What of that the
- * process was running for is work, the rest is stall.
+ * The sockets are looked at "late_us" later than meant: work as far as we ran
+ * meanwhile, else stall.  To ask costs a system call, so it is not done always.
  */
 static void
-note_lag(int64 late_us)
+note_lag(OctTime now, int64 late_us)
 {
-	static int64 cpu_us = 0;	/* at the last look */
-	int64		cpu_now_us = oct_cpu_time_us();
-	int64		late_limit_us = Min(OCT_LATE_MS * OCT_US_PER_MS,
-									policy.timeout_ms * OCT_US_PER_MS /
-									OCT_TIMEOUT_PARTS);
+	static OctTime asked = {0};
+	static int64 cpu_us = 0;
+	int64		limit_us = Min(OCT_LATE_MS, policy.timeout_ms / OCT_TIMEOUT_PARTS) * 1000;
+	int64		work_us;
 
-	if (late_us > late_limit_us)
-	{
-		int64		work_us = Min(late_us, cpu_now_us - cpu_us);
-
-		lag.work_us += work_us;
-		lag.stall_us += late_us - work_us;
-	}
-	cpu_us = cpu_now_us;
+	if (late_us <= limit_us && oct_time_diff_us(now, asked) <= limit_us / 2)
+		return;
+	work_us = oct_cpu_time_us() - cpu_us;
+	cpu_us += work_us;
+	asked = now;
+	if (late_us <= limit_us)
+		return;
+	lag.work_us += Min(late_us, work_us);
+	lag.stall_us += late_us - Min(late_us, work_us);
 }
 
 /*
@@ -424,7 +424,7 @@ wait_and_advance(OctTime *looked, bool reconciled)
 
 	if (wait_ms >= 0)
 		late_us += Max(oct_time_diff_us(after, before) - wait_ms * OCT_US_PER_MS, 0);
-	note_lag(late_us);
+	note_lag(after, late_us);
 	*looked = after;
 	for (int i = 0; i < n; i++)
 		advance_try(nodes[owners[i]]);
