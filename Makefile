@@ -81,20 +81,21 @@ $(OBJS): $(SRC_HEADERS)
 CLIENT_LIBS = -L$(pkglibdir) -lpgcommon -lpgport $(libpq)
 
 # Floor 0 outside the server, with assertions and sanitizers on.
-FLOOR0 = policy probe timerq printable regfile
+FLOOR0 = policy probe timerq printable pairs optable regfile regparse
 UNIT = $(patsubst test/unit/%.c,build/%,$(sort $(wildcard test/unit/test_*.c))) \
 	build/fuzz_regfile
 UNIT_FLAGS = -DFRONTEND -DUSE_ASSERT_CHECKING -Isrc \
 	-fsanitize=address,undefined -fno-sanitize-recover=all
 
 build/test_%: test/unit/test_%.c $(wildcard $(FLOOR0:%=src/%.c)) \
-		test/unit/pairingheap_stub.c $(SRC_HEADERS) | build
+		test/unit/pairingheap_stub.c $(SRC_HEADERS) $(wildcard test/unit/*.h) | build
 	$(CC) $(CPPFLAGS) $(UNIT_FLAGS) $(CFLAGS) -o $@ $(filter %.c,$^) \
 		-lcmocka $(CLIENT_LIBS)
 
 # A short run of mutations, always the same, is one of the unit tests; clang's
 # libFuzzer learns as it goes, and keeps what it found interesting in build/.
-FUZZED = test/fuzz/fuzz_regfile.c src/regfile.c src/printable.c
+FUZZED = test/fuzz/fuzz_regfile.c \
+	$(patsubst %,src/%.c,regfile regparse pairs optable printable)
 SECONDS ?= 60
 
 build/fuzz_regfile: $(FUZZED) $(SRC_HEADERS) | build

@@ -28,7 +28,7 @@ oct_attempt_begin(OctAttempt *attempt, const OctNodeSpec *spec,
 	OctAddresses addresses;
 
 	attempt->legs = NULL;
-	if (spec->name[0] == '/')
+	if (spec->name[0] == '/' || spec->options.hostaddr[0] != '\0')
 		return 1;
 	if (!oct_resolver_lookup(spec->name, &addresses, outcome))
 		return 0;
@@ -73,7 +73,9 @@ oct_attempt_start_leg(OctAttempt *attempt, const OctNodeSpec *spec,
 		.application_name = application_name,
 	};
 
-	if (spec->name[0] == '/')
+	if (spec->options.hostaddr[0] != '\0')
+		target.address = spec->options.hostaddr;
+	else if (spec->name[0] == '/')
 		target.socket_dir = spec->name;
 	else
 		target.address = legs != NULL ?

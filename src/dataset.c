@@ -18,6 +18,7 @@
 #include "executor/executor.h"
 #include "foreign/foreign.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "dataset.h"
 
@@ -32,6 +33,16 @@ static const struct
 	[OCT_COLUMN_NODE_NAME] = {"node_name", TEXTOID, "text"},
 	[OCT_COLUMN_NODE_PORT] = {"node_port", INT4OID, "integer"},
 	[OCT_COLUMN_HEALTH_STATUS] = {"health_status", INT4OID, "integer"},
+	[OCT_COLUMN_ENABLED] = {"enabled", BOOLOID, "boolean"},
+	[OCT_COLUMN_HOSTADDR] = {"hostaddr", TEXTOID, "text"},
+	[OCT_COLUMN_PERIOD] = {"health_check_period", INT4OID, "integer"},
+	[OCT_COLUMN_TIMEOUT] = {"health_check_timeout", INT4OID, "integer"},
+	[OCT_COLUMN_MAX_RETRIES] = {"health_check_max_retries", INT4OID, "integer"},
+	[OCT_COLUMN_RETRY_DELAY] = {"health_check_retry_delay", INT4OID, "integer"},
+	[OCT_COLUMN_HEALTHY_THRESHOLD] = {"healthy_threshold", INT4OID, "integer"},
+	[OCT_COLUMN_CHECK_TYPE] = {"health_check_type", TEXTOID, "text"},
+	[OCT_COLUMN_REGISTERED_BY] = {"registered_by", NAMEOID, "name"},
+	[OCT_COLUMN_REGISTERED_AT] = {"registered_at", TIMESTAMPTZOID, "timestamp with time zone"},
 };
 
 StaticAssertDecl(lengthof(columns) == OCT_COLUMN_COUNT,
@@ -152,6 +163,7 @@ oct_dataset_bind(Relation rel)
 							columns[column].name, OCT_DATASET_NODES,
 							RelationGetRelationName(rel))));
 		binding->attnos[column] = att->attnum;
+		binding->with_options |= column > OCT_COLUMN_HEALTH_STATUS;
 	}
 	return binding;
 }
@@ -167,13 +179,45 @@ oct_dataset_bind_oid(Oid relid)
 	return binding;
 }
 
+/* The option that a column shows; NULL if it shows something else. */
+const OctOption *
+oct_dataset_option(OctColumn column)
+{
+	return oct_optable_find(columns[column].name);
+}
+
+/* A node's own option as a datum; NULL is what it leaves to its group. */
+static Datum
+option_datum(OctColumn column, const OctNodeOptions *options, bool *isnull)
+{
+	const OctOption *option = oct_dataset_option(column);
+	int			value = oct_optable_value(&options->policy, option);
+
+	*isnull = value == OCT_INHERIT;
+	if (*isnull)
+		return (Datum) 0;
+	switch (option->kind)
+	{
+		case OCT_OPTION_BOOL:
+			return BoolGetDatum(value != 0);
+		case OCT_OPTION_CHECK_TYPE:
+			return CStringGetTextDatum(oct_optable_check_type_name(value));
+		case OCT_OPTION_MS:
+		case OCT_OPTION_NUMBER:
+			break;
+	}
+	return Int32GetDatum(value);
+}
+
 /*
- * Makes a row the content of a slot of the bound table.  The name, a text, is
- * not copied.
+ * Makes a row the content of a slot of the bound table, whose options count
+ * only if it shows any.  The name, a text, and the options are not copied; some
+ * others are, in the current memory context.
  */
 void
 oct_dataset_store_row(const OctBinding *binding, Datum name, int32 port,
-					  OctHealth health, TupleTableSlot *slot)
+					  OctHealth health, const OctNodeOptions *options,
+					  TupleTableSlot *slot)
 {
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts);
@@ -195,6 +239,28 @@ oct_dataset_store_row(const OctBinding *binding, Datum name, int32 port,
 				break;
 			case OCT_COLUMN_HEALTH_STATUS:
 				slot->tts_values[att] = Int32GetDatum((int32) health);
+				break;
+			case OCT_COLUMN_HOSTADDR:
+				if (options->hostaddr[0] == '\0')
+					slot->tts_isnull[att] = true;
+				else
+					slot->tts_values[att] = CStringGetTextDatum(options->hostaddr);
+				break;
+			case OCT_COLUMN_REGISTERED_BY:
+				slot->tts_values[att] = CStringGetDatum(options->registered_by);
+				break;
+			case OCT_COLUMN_REGISTERED_AT:
+				slot->tts_values[att] = TimestampTzGetDatum(options->registered_at);
+				break;
+			case OCT_COLUMN_ENABLED:
+			case OCT_COLUMN_PERIOD:
+			case OCT_COLUMN_TIMEOUT:
+			case OCT_COLUMN_MAX_RETRIES:
+			case OCT_COLUMN_RETRY_DELAY:
+			case OCT_COLUMN_HEALTHY_THRESHOLD:
+			case OCT_COLUMN_CHECK_TYPE:
+				slot->tts_values[att] = option_datum((OctColumn) i, options,
+													 &slot->tts_isnull[att]);
 				break;
 			case OCT_COLUMN_COUNT:
 				break;

@@ -28,7 +28,9 @@
 #include "dataset.h"
 #include "ddl.h"
 #include "modify.h"
-#include "printable.h"
+#include "nodeinput.h"
+#include "regview.h"
+#include "regxact.h"
 
 #define OCT_ROWID_COLUMN	"ctid"
 
@@ -42,7 +44,7 @@ typedef struct OctModify
 } OctModify;
 
 
-/* ---------- what is given, checked ---------- */
+/* ---------- what is given ---------- */
 
 static void
 check_writable(Relation rel, const OctBinding *binding)
@@ -55,63 +57,9 @@ check_writable(Relation rel, const OctBinding *binding)
 				 errdetail("It has no column for \"node_name\".")));
 }
 
-static void
-report_null(Relation rel, AttrNumber attno)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_NOT_NULL_VIOLATION),
-			 errmsg("null value in column \"%s\" of relation \"%s\" violates not-null constraint",
-					NameStr(TupleDescAttr(RelationGetDescr(rel), attno - 1)->attname),
-					RelationGetRelationName(rel)),
-			 errtablecol(rel, attno)));
-}
-
 /*
- * Copies a name, if it is one.  Names must be safe to be shown, logged and
- * handed to libpq.
- */
-static void
-copy_name(char *name, Datum value)
-{
-	text	   *given = DatumGetTextPP(value);
-	size_t		len = VARSIZE_ANY_EXHDR(given);
-
-	if (len == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("node name must not be empty"),
-				 errhint("Give an IP address, a host name, or the directory of a Unix-domain socket.")));
-	if (len >= OCT_NAME_SIZE)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("node name is too long"),
-				 errdetail("It has %zu bytes, at most %d are allowed.",
-						   len, OCT_NAME_SIZE - 1)));
-	memset(name, 0, OCT_NAME_SIZE);
-	memcpy(name, VARDATA_ANY(given), len);
-	if ((Pointer) given != DatumGetPointer(value))
-		pfree(given);
-	if (!oct_is_printable_ascii(name))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("node name contains a character that is not printable ASCII"),
-				 errhint("An internationalized host name has an ASCII form that begins with \"xn--\".")));
-}
-
-static void
-check_port(int32 port)
-{
-	if (port < OCT_PORT_MIN || port > OCT_PORT_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("node port %d is out of range", port),
-				 errdetail("Ports are in the range %d to %d.",
-						   OCT_PORT_MIN, OCT_PORT_MAX)));
-}
-
-/*
- * Reads the node that a tuple describes.  A table without node_port leaves
- * spec->port as it is.
+ * Reads the node that a tuple describes.  What the table has no column for is
+ * left as it is.
  */
 static void
 read_spec(ResultRelInfo *rri, EState *estate, TupleTableSlot *slot,
@@ -119,30 +67,25 @@ read_spec(ResultRelInfo *rri, EState *estate, TupleTableSlot *slot,
 {
 	OctModify  *modify = (OctModify *) rri->ri_FdwState;
 	Relation	rel = rri->ri_RelationDesc;
-	AttrNumber	name_attno = modify->binding->attnos[OCT_COLUMN_NODE_NAME];
-	AttrNumber	port_attno = modify->binding->attnos[OCT_COLUMN_NODE_PORT];
-	Datum		value;
-	bool		isnull;
 
 	/* core leaves the constraints and bounds of foreign tables to us */
 	if (RelationGetDescr(rel)->constr != NULL)
 		ExecConstraints(rri, slot, estate);
 	if (rel->rd_rel->relispartition)
 		ExecPartitionCheck(rri, slot, estate, true);
+	oct_nodeinput_read(modify->binding, rel, slot, spec);
+}
 
-	value = slot_getattr(slot, name_attno, &isnull);
-	if (isnull)
-		report_null(rel, name_attno);
-	copy_name(spec->name, value);
+/* Who registers a node, and when. */
+static void
+sign_options(OctNodeOptions *options)
+{
+	char	   *user = GetUserNameFromId(GetUserId(), true);
 
-	if (port_attno != 0)
-	{
-		value = slot_getattr(slot, port_attno, &isnull);
-		if (isnull)
-			report_null(rel, port_attno);
-		spec->port = DatumGetInt32(value);
-		check_port(spec->port);
-	}
+	memset(options->registered_by, 0, NAMEDATALEN);
+	if (user != NULL)
+		strlcpy(options->registered_by, user, NAMEDATALEN);
+	options->registered_at = GetCurrentTransactionStartTimestamp();
 }
 
 static void
@@ -197,12 +140,16 @@ begin_modify(Relation rel, CommandId cid, const char *command)
 	return modify;
 }
 
-/* What the prober observes cannot be set; core has such words for generated columns. */
+/*
+ * What the prober observes, or what we note of a registration, cannot be set;
+ * core has such words for generated columns.
+ */
 static void
-check_updated_columns(ResultRelInfo *rri, EState *estate,
-					  const OctBinding *binding)
+check_updated_column(ResultRelInfo *rri, EState *estate,
+					 const OctBinding *binding, OctColumn column,
+					 const char *shows)
 {
-	AttrNumber	attno = binding->attnos[OCT_COLUMN_HEALTH_STATUS];
+	AttrNumber	attno = binding->attnos[column];
 	const char *name;
 
 	if (attno == 0 ||
@@ -214,7 +161,7 @@ check_updated_columns(ResultRelInfo *rri, EState *estate,
 	ereport(ERROR,
 			(errcode(ERRCODE_GENERATED_ALWAYS),
 			 errmsg("column \"%s\" cannot be updated", name),
-			 errdetail("Column \"%s\" shows what the prober observes.", name)));
+			 errdetail("Column \"%s\" shows %s.", name, shows)));
 }
 
 static void
@@ -233,7 +180,14 @@ octopusBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rri,
 						  mtstate->operation == CMD_UPDATE ? "UPDATE" : "DELETE");
 	modify->skip_conflicts = plan->onConflictAction == ONCONFLICT_NOTHING;
 	if (mtstate->operation == CMD_UPDATE)
-		check_updated_columns(rri, estate, modify->binding);
+	{
+		check_updated_column(rri, estate, modify->binding,
+							 OCT_COLUMN_HEALTH_STATUS, "what the prober observes");
+		check_updated_column(rri, estate, modify->binding,
+							 OCT_COLUMN_REGISTERED_BY, "who registered the node");
+		check_updated_column(rri, estate, modify->binding,
+							 OCT_COLUMN_REGISTERED_AT, "when the node was registered");
+	}
 	if (mtstate->operation != CMD_INSERT)
 	{
 		modify->rowid_attno =
@@ -277,7 +231,7 @@ store_node(const OctModify *modify, EState *estate, const OctNodeSpec *spec,
 		MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
 
 	oct_dataset_store_row(modify->binding, CStringGetTextDatum(spec->name),
-						  spec->port, health, slot);
+						  spec->port, health, &spec->options, slot);
 	MemoryContextSwitchTo(caller_cxt);
 }
 
@@ -286,10 +240,11 @@ octopusExecForeignInsert(EState *estate, ResultRelInfo *rri,
 						 TupleTableSlot *slot, TupleTableSlot *planSlot)
 {
 	OctModify  *modify = (OctModify *) rri->ri_FdwState;
-	OctNodeSpec spec;
+	OctNodeSpec spec = {.port = OCT_PORT_DEFAULT};
 
-	spec.port = OCT_PORT_DEFAULT;
+	oct_optable_set_inherit(&spec.options.policy);
 	read_spec(rri, estate, slot, &spec);
+	sign_options(&spec.options);
 	if (!oct_regxact_add(modify->binding->serverid, &spec, modify->cid))
 	{
 		if (modify->skip_conflicts)
@@ -312,7 +267,8 @@ read_old_row(const OctModify *modify, TupleTableSlot *planSlot,
 	if (isnull)
 		elog(ERROR, "%s is NULL", OCT_ROWID_COLUMN);
 	rowid = ItemPointerGetBlockNumber((ItemPointer) DatumGetPointer(tid));
-	if (!oct_regxact_read_row(modify->binding->serverid, rowid, view))
+	if (!oct_regview_read_row(oct_regview_group(modify->binding->serverid), rowid,
+							  view))
 		elog(ERROR, "row %u does not exist", rowid);
 }
 
@@ -326,14 +282,16 @@ octopusExecForeignUpdate(EState *estate, ResultRelInfo *rri,
 	OctNodeSpec spec;
 
 	read_old_row(modify, planSlot, &old);
-	spec.port = old.spec.port;
+	spec = old.spec;
 	read_spec(rri, estate, slot, &spec);
 
 	/* NULL says that this command has updated the row already */
-	if (spec.port == old.spec.port && strcmp(spec.name, old.spec.name) == 0)
+	if (spec.port == old.spec.port && strcmp(spec.name, old.spec.name) == 0 &&
+		strcmp(spec.options.hostaddr, old.spec.options.hostaddr) == 0)
 		return oct_regxact_update(serverid, &spec, modify->cid) ? slot : NULL;
 
-	/* another name or port is another node */
+	/* another name, port or address is another node */
+	sign_options(&spec.options);
 	if (!oct_regxact_remove(serverid, &old.spec, modify->cid))
 		return NULL;
 	if (!oct_regxact_add(serverid, &spec, modify->cid))
@@ -369,15 +327,15 @@ octopusExecForeignTruncate(List *rels, DropBehavior behavior,
 										  GetCurrentCommandId(true),
 										  "TRUNCATE TABLE");
 		Oid			serverid = modify->binding->serverid;
-		OctRowSet  *rows = oct_regxact_read_group(serverid, modify->cid);
+		OctRowSet  *rows = oct_regview_read_group(oct_regview_group(serverid),
+												  modify->cid, false);
+		OctNodeSpec spec = {0};
 		Size		position = 0;
 		OctRow	   *row;
 
 		while ((row = oct_rowset_next(rows, &position)) != NULL)
 		{
-			OctNodeSpec spec;
-
-			oct_row_get_spec(row, &spec);
+			oct_row_get_key(row, &spec);
 			(void) oct_regxact_remove(serverid, &spec, modify->cid);
 		}
 		oct_rowset_free(rows);

@@ -56,8 +56,7 @@ collect_net_nodes(int *nnodes)
 		OctPending *version = oct_pending_get(i);
 		OctNodeView view;
 
-		if (oct_pending_newest(version->group, &version->spec) != version ||
-			(version->kind == OCT_PENDING_UPDATE && !version->renewed))
+		if (oct_pending_newest(version->group, &version->spec) != version)
 			continue;
 		nodes[n].version = version;
 		nodes[n].order = n;
@@ -71,21 +70,97 @@ collect_net_nodes(int *nnodes)
 	return nodes;
 }
 
-/* Names a group of this database; others, and those dropped, lose nodes only. */
-static void
-name_group(OctGroup *group)
+/*
+ * What a group of this database is by now, in memory that lives as long as the
+ * transaction; NULL for others, and for those dropped: they lose nodes only.
+ */
+static const OctGroup *
+describe_group(OctGroupKey key)
 {
 	ForeignServer *server;
 	char	   *dbname;
+	OctGroup   *group;
 
-	if (group->key.dboid != MyDatabaseId)
-		return;
-	server = GetForeignServerExtended(group->key.serverid, FSV_MISSING_OK);
+	if (key.dboid != MyDatabaseId)
+		return NULL;
+	server = GetForeignServerExtended(key.serverid, FSV_MISSING_OK);
 	dbname = get_database_name(MyDatabaseId);
 	if (server == NULL || dbname == NULL)
-		return;
+		return NULL;
+	group = palloc0(sizeof(OctGroup));
+	group->key = key;
 	strlcpy(group->server_name, server->servername, NAMEDATALEN);
 	strlcpy(group->dbname, dbname, NAMEDATALEN);
+	return group;
+}
+
+/* What becomes of a node. */
+typedef enum OctNetKind
+{
+	OCT_NET_REMOVAL,
+	OCT_NET_UPDATE,
+	OCT_NET_ADDITION
+} OctNetKind;
+
+/* Does it?  A node that was registered anew is both removed and added. */
+static bool
+is_kind(const OctNetNode *node, OctNetKind kind)
+{
+	const OctPending *version = node->version;
+	bool		stays = node->in_table && oct_pending_is_present(version) &&
+		!version->renewed;
+
+	switch (kind)
+	{
+		case OCT_NET_REMOVAL:
+			return node->in_table && !stays;
+		case OCT_NET_UPDATE:
+			return stays;
+		case OCT_NET_ADDITION:
+			return oct_pending_is_present(version) && !stays;
+	}
+	return false;
+}
+
+/* Copies the nodes of a kind; returns how many there are. */
+static int
+copy_specs(const OctNetNode *nodes, int nnodes, OctNetKind kind,
+		   OctNodeSpec *specs)
+{
+	int			n = 0;
+
+	for (int i = 0; i < nnodes; i++)
+	{
+		if (is_kind(&nodes[i], kind))
+			specs[n++] = nodes[i].version->spec;
+	}
+	return n;
+}
+
+/* Puts the changed nodes of one group together; returns the specs' end. */
+static OctNodeSpec *
+fill_change(OctChange *change, const OctNetNode *nodes, int nnodes,
+			OctNodeSpec *specs)
+{
+	change->key = nodes[0].version->group;
+	change->group = describe_group(change->key);
+	change->removals = specs;
+	change->nremovals = copy_specs(nodes, nnodes, OCT_NET_REMOVAL, specs);
+	specs += change->nremovals;
+	change->updates = specs;
+	change->nupdates = copy_specs(nodes, nnodes, OCT_NET_UPDATE, specs);
+	specs += change->nupdates;
+	change->additions = specs;
+	change->nadditions = copy_specs(nodes, nnodes, OCT_NET_ADDITION, specs);
+	specs += change->nadditions;
+
+	/* its server went while we waited for the lock of the registry */
+	if (change->nadditions > 0 && change->group == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("foreign server with OID %u was concurrently dropped",
+						change->key.serverid)));
+	return specs;
 }
 
 /*
@@ -96,36 +171,23 @@ name_group(OctGroup *group)
 int
 oct_netchange_collect(OctChange **net_changes)
 {
-	OctChange  *changes;
 	int			nchanges = 0;
 	int			nnodes;
 	OctNetNode *nodes = collect_net_nodes(&nnodes);
 	MemoryContext caller_cxt = MemoryContextSwitchTo(TopTransactionContext);
 	OctNodeSpec *specs = palloc_extended(sizeof(OctNodeSpec) * 2 * Max(nnodes, 1),
 										 MCXT_ALLOC_HUGE);
+	OctChange  *changes = palloc_extended(sizeof(OctChange) * Max(nnodes, 1),
+										  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
-	changes = palloc_extended(sizeof(OctChange) * Max(nnodes, 1),
-								  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (int first = 0, i; first < nnodes; first = i)
 	{
-		OctChange  *change = &changes[nchanges++];
 		OctGroupKey key = nodes[first].version->group;
 
-		change->group.key = key;
-		name_group(&change->group);
-		change->removals = specs;
-		for (i = first; i < nnodes && oct_same_group(nodes[i].version->group, key); i++)
-		{
-			if (nodes[i].in_table)
-				change->removals[change->nremovals++] = nodes[i].version->spec;
-		}
-		change->additions = change->removals + change->nremovals;
-		for (i = first; i < nnodes && oct_same_group(nodes[i].version->group, key); i++)
-		{
-			if (oct_pending_is_present(nodes[i].version))
-				change->additions[change->nadditions++] = nodes[i].version->spec;
-		}
-		specs = change->additions + change->nadditions;
+		i = first;
+		while (i < nnodes && oct_same_group(nodes[i].version->group, key))
+			i++;
+		specs = fill_change(&changes[nchanges++], &nodes[first], i - first, specs);
 	}
 	MemoryContextSwitchTo(caller_cxt);
 	*net_changes = changes;

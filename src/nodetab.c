@@ -33,7 +33,8 @@
  * there; if the ring has overtaken it, it passes over all slots.
  *
  * A group exists while it has nodes.  Its slots are chained, so that reading a
- * group costs by its own size.
+ * group costs by its own size.  Its policy has a version; the prober copies it
+ * when a slot refers to one that it does not know.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,132 +43,14 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
-#include "storage/shmem.h"
 
 #include "compat.h"
 #include "nodetab_internal.h"
-
-/* settings */
-int			oct_max_nodes = 4096;
-int			oct_max_groups = 64;
-
-/* how much room there is: the settings, or what was registered before if more */
-static int	room_nodes;
-static int	room_groups;
-
-/* see nodetab_internal.h */
-OctSharedTable *oct_table = NULL;
-OctSharedGroup *oct_groups;
-OctSharedSlot *oct_slots;
-int32	   *oct_buckets;
-int32	   *oct_journal;
-LWLock	   *oct_table_lock;
+#include "pairs.h"
 
 /* what this backend's transaction has reserved */
 static int32 my_reserved_slots = 0;
 static int32 my_reserved_groups = 0;
-
-
-/* ---------- set-up ---------- */
-
-static uint32
-bucket_count(void)
-{
-	uint32		n = 16;
-
-	while (n < (uint32) room_nodes * 2)
-		n *= 2;
-	return n;
-}
-
-static Size
-table_size(void)
-{
-	Size		size = MAXALIGN(sizeof(OctSharedTable));
-
-	size = add_size(size, MAXALIGN(mul_size(sizeof(OctSharedGroup), room_groups)));
-	size = add_size(size, MAXALIGN(mul_size(sizeof(OctSharedSlot), room_nodes)));
-	size = add_size(size, MAXALIGN(mul_size(sizeof(int32), bucket_count())));
-	size = add_size(size, MAXALIGN(mul_size(sizeof(int32), room_nodes)));
-	return size;
-}
-
-/*
- * For shmem_request_hook.  What was registered before finds room, whatever the
- * settings say by now.
- */
-void
-oct_nodetab_request(int min_nodes, int min_groups)
-{
-	room_nodes = Max(oct_max_nodes, min_nodes);
-	room_groups = Max(oct_max_groups, min_groups);
-	RequestAddinShmemSpace(table_size());
-	RequestNamedLWLockTranche("octopus_fdw", 1);
-}
-
-static void
-init_table(void)
-{
-	oct_table->nslots = room_nodes;
-	oct_table->ngroups = room_groups;
-	oct_table->bucket_mask = bucket_count() - 1;
-	oct_table->free_slots = room_nodes;
-	oct_table->first_free = 0;
-	oct_table->free_groups = room_groups;
-	oct_table->reserved_slots = 0;
-	oct_table->reserved_groups = 0;
-	oct_table->last_generation = 0;
-	pg_atomic_init_u64(&oct_table->nchanges, 0);
-	pg_atomic_init_u32(&oct_table->prober, OCT_NO_PROC);
-
-	memset(oct_groups, 0, sizeof(OctSharedGroup) * room_groups);
-	for (int i = 0; i < room_nodes; i++)
-	{
-		memset(&oct_slots[i], 0, sizeof(OctSharedSlot));
-		oct_slots[i].next_in_group = i + 1 < room_nodes ? i + 1 : OCT_NO_SLOT;
-		pg_atomic_init_u32(&oct_slots[i].status.flips, 0);
-	}
-	for (uint32 i = 0; i <= oct_table->bucket_mask; i++)
-		oct_buckets[i] = OCT_NO_SLOT;
-}
-
-/* For shmem_startup_hook: finds the table, or makes it empty. */
-void
-oct_nodetab_startup(void)
-{
-	char	   *at;
-	bool		found;
-
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	at = ShmemInitStruct("octopus_fdw nodes", table_size(), &found);
-	oct_table = (OctSharedTable *) at;
-	at += MAXALIGN(sizeof(OctSharedTable));
-	oct_groups = (OctSharedGroup *) at;
-	at += MAXALIGN(sizeof(OctSharedGroup) * room_groups);
-	oct_slots = (OctSharedSlot *) at;
-	at += MAXALIGN(sizeof(OctSharedSlot) * room_nodes);
-	oct_buckets = (int32 *) at;
-	at += MAXALIGN(sizeof(int32) * bucket_count());
-	oct_journal = (int32 *) at;
-	oct_table_lock = &GetNamedLWLockTranche("octopus_fdw")->lock;
-
-	if (!found)
-		init_table();
-	LWLockRelease(AddinShmemInitLock);
-}
-
-/* Is there a table, that is, was the library preloaded? */
-bool
-oct_nodetab_is_up(void)
-{
-	return oct_table != NULL;
-}
-
-int
-oct_nodetab_nslots(void)
-{
-	return oct_table->nslots;
-}
 
 
 /* ---------- index and chains; the caller holds the lock ---------- */
@@ -188,6 +71,22 @@ oct_nodetab_find_group(OctGroupKey key)
 	return OCT_NO_GROUP;
 }
 
+/* Only the used part of the policy travels. */
+void
+oct_nodetab_copy_group(OctGroup *to, const OctGroup *from)
+{
+	memcpy(to, from, offsetof(OctGroup, policy.bytes) + from->policy.size);
+}
+
+/* The next one of numbers that are never 0. */
+static uint32
+next_number(uint32 *last)
+{
+	if (++*last == 0)
+		*last = 1;
+	return *last;
+}
+
 static int32
 add_group(const OctGroup *group)
 {
@@ -196,7 +95,8 @@ add_group(const OctGroup *group)
 	while (oct_groups[i].nnodes > 0)
 		i++;
 	Assert(i < oct_table->ngroups);
-	oct_groups[i].group = *group;
+	oct_nodetab_copy_group(&oct_groups[i].group, group);
+	oct_groups[i].version = next_number(&oct_table->last_version);
 	oct_groups[i].first = OCT_NO_SLOT;
 	oct_groups[i].last = OCT_NO_SLOT;
 	oct_table->free_groups--;
@@ -281,28 +181,38 @@ unlink_from_group(int32 i)
 }
 
 static void
-add_node(const OctGroup *named, const OctNodeSpec *spec)
+add_node(const OctGroup *described, const OctNodeSpec *spec)
 {
-	int32		group = oct_nodetab_find_group(named->key);
+	int32		group = oct_nodetab_find_group(described->key);
 	int32		i = oct_table->first_free;
 	OctSharedSlot *slot = &oct_slots[i];
 	int32	   *bucket;
 
 	if (group == OCT_NO_GROUP)
-		group = add_group(named);
+		group = add_group(described);
 	Assert(i != OCT_NO_SLOT);
 
 	oct_table->first_free = slot->next_in_group;
 	oct_table->free_slots--;
-	if (++oct_table->last_generation == 0)
-		oct_table->last_generation = 1;
-	slot->generation = oct_table->last_generation;
+	slot->generation = next_number(&oct_table->last_generation);
 	slot->spec = *spec;
 
 	link_to_group(i, group);
 	bucket = bucket_of(group, spec);
 	slot->next_in_bucket = *bucket;
 	*bucket = i;
+	note_change(i);
+}
+
+/* Gives a node that is there, and stays the same node, other options. */
+static void
+update_node(OctGroupKey key, const OctNodeSpec *spec)
+{
+	int32		i = oct_nodetab_find_slot(oct_nodetab_find_group(key), spec);
+
+	if (i == OCT_NO_SLOT)
+		return;
+	oct_slots[i].spec.options = spec->options;
 	note_change(i);
 }
 
@@ -351,7 +261,7 @@ oct_nodetab_free_slots(void)
 static int
 group_growth(const OctChange *change)
 {
-	int32		group = oct_nodetab_find_group(change->group.key);
+	int32		group = oct_nodetab_find_group(change->key);
 	int			before = group == OCT_NO_GROUP ? 0 : oct_groups[group].nnodes;
 	int			after = before - change->nremovals + change->nadditions;
 
@@ -417,14 +327,23 @@ wake_prober(void)
 		SetLatch(&GetPGProcByNumber(prober)->procLatch);
 }
 
-/* A group that changes may have been named anew; the caller holds the lock. */
+/* A group may have new names, or a new policy; the caller holds the lock. */
 static void
-rename_group(const OctGroup *named)
+update_group(const OctGroup *group)
 {
-	int32		group = oct_nodetab_find_group(named->key);
+	int32		g = oct_nodetab_find_group(group->key);
+	bool		same_policy;
 
-	if (group != OCT_NO_GROUP && named->server_name[0] != '\0')
-		oct_groups[group].group = *named;
+	if (g == OCT_NO_GROUP)
+		return;
+	same_policy = oct_pairs_equal(&oct_groups[g].group.policy, &group->policy);
+	oct_nodetab_copy_group(&oct_groups[g].group, group);
+	if (same_policy)
+		return;
+	oct_groups[g].version = next_number(&oct_table->last_version);
+	for (int32 i = oct_groups[g].first; i != OCT_NO_SLOT;
+		 i = oct_slots[i].next_in_group)
+		note_change(i);
 }
 
 /*
@@ -440,21 +359,25 @@ oct_nodetab_apply(const OctChange *changes, int nchanges)
 	for (int i = 0; i < nchanges; i++)
 	{
 		for (int k = 0; k < changes[i].nremovals; k++)
-			remove_node(changes[i].group.key, &changes[i].removals[k]);
+			remove_node(changes[i].key, &changes[i].removals[k]);
 	}
 	for (int i = 0; i < nchanges; i++)
 	{
+		if (changes[i].group != NULL)
+			update_group(changes[i].group);
+		for (int k = 0; k < changes[i].nupdates; k++)
+			update_node(changes[i].key, &changes[i].updates[k]);
 		for (int k = 0; k < changes[i].nadditions; k++)
-			add_node(&changes[i].group, &changes[i].additions[k]);
-		rename_group(&changes[i].group);
+			add_node(changes[i].group, &changes[i].additions[k]);
 	}
 	LWLockRelease(oct_table_lock);
 	wake_prober();
 }
 
 /*
- * Loads a node that the registry has, if it is not there yet.  Returns false if
- * there is no room.  Does not throw.
+ * Loads a node that the registry has, if it is not there yet; if it is, with
+ * the options that the registry says.  Returns false if there is no room.
+ * Does not throw.
  */
 bool
 oct_nodetab_load_node(const OctGroup *group, const OctNodeSpec *spec)
@@ -470,6 +393,11 @@ oct_nodetab_load_node(const OctGroup *group, const OctNodeSpec *spec)
 	{
 		add_node(group, spec);
 		there = true;
+	}
+	else if (there)
+	{
+		update_group(group);
+		update_node(group->key, spec);
 	}
 	LWLockRelease(oct_table_lock);
 	return there;

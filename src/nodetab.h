@@ -49,7 +49,7 @@ typedef struct OctNodeStatus
 /* One node as readers see it. */
 typedef struct OctNodeView
 {
-	uint32		rowid;			/* its slot, or as oct_regxact_read_row has it */
+	uint32		rowid;			/* its slot, or as oct_regview_read_row has it */
 	OctHealth	health;
 	OctNodeSpec spec;
 } OctNodeView;
@@ -57,9 +57,12 @@ typedef struct OctNodeView
 /* What is to change in a group: first what goes, then what comes. */
 typedef struct OctChange
 {
-	OctGroup	group;
+	OctGroupKey key;
+	const OctGroup *group;		/* what it is from now on; NULL: as it was */
 	OctNodeSpec *removals;
 	int			nremovals;
+	OctNodeSpec *updates;		/* nodes that stay, with other options */
+	int			nupdates;
 	OctNodeSpec *additions;
 	int			nadditions;
 } OctChange;
@@ -85,8 +88,16 @@ typedef struct OctSlotChange
 {
 	int32		slot;
 	uint32		generation;		/* 0: the slot is free */
+	int32		group;			/* its place in OctGroupCopies */
 	OctNodeSpec spec;
 } OctSlotChange;
+
+/* The prober's copies of groups, which slot changes refer to. */
+typedef struct OctGroupCopies
+{
+	uint32	   *versions;		/* 0: none was copied yet */
+	OctGroup   *groups;
+} OctGroupCopies;
 
 /* Where the prober stands in the sequence of changes. */
 typedef struct OctChangeCursor
@@ -100,6 +111,7 @@ extern void oct_nodetab_request(int min_nodes, int min_groups);
 extern void oct_nodetab_startup(void);
 extern bool oct_nodetab_is_up(void);
 extern int	oct_nodetab_nslots(void);
+extern int	oct_nodetab_ngroups(void);
 
 /* readers */
 extern int	oct_nodetab_count(OctGroupKey group);
@@ -108,8 +120,9 @@ extern bool oct_nodetab_lookup(OctGroupKey group, const OctNodeSpec *spec,
 							   OctNodeView *view);
 extern bool oct_nodetab_read_slot(OctGroupKey group, int32 slot,
 								  OctNodeView *view);
-extern OctRowSet *oct_nodetab_read_group(OctGroupKey group);
+extern OctRowSet *oct_nodetab_read_group(OctGroupKey group, bool with_options);
 extern OctGroupKey *oct_nodetab_read_groups(int *ngroups);
+extern bool oct_nodetab_get_group(OctGroupKey key, OctGroup *group);
 extern bool oct_nodetab_walk(const OctVisitor *visitor);
 extern void oct_nodetab_totals(int *ngroups, int *nnodes);
 
@@ -126,7 +139,8 @@ extern void oct_nodetab_attach_prober(void);
 extern void oct_nodetab_rewind(OctChangeCursor *cursor);
 extern bool oct_nodetab_has_changes(const OctChangeCursor *cursor);
 extern int	oct_nodetab_next_changes(OctChangeCursor *cursor,
-									 OctSlotChange *changes, int max_changes);
+									 OctSlotChange *changes, int max_changes,
+									 OctGroupCopies *copies);
 extern void oct_nodetab_get_status(int32 slot, OctNodeStatus *status);
 extern void oct_nodetab_publish(int32 slot, const OctNodeStatus *status);
 

@@ -40,6 +40,7 @@ typedef struct OctSharedSlot
 typedef struct OctSharedGroup
 {
 	OctGroup	group;
+	uint32		version;		/* of its policy, never used before */
 	int32		nnodes;			/* 0: the group is free */
 	int32		first;			/* its chain of slots, oldest node first */
 	int32		last;
@@ -59,6 +60,7 @@ typedef struct OctSharedTable
 	int32		reserved_slots; /* promised to transactions about to commit */
 	int32		reserved_groups;
 	uint32		last_generation;
+	uint32		last_version;
 
 	/* written with the lock held, read without */
 	pg_atomic_uint64 nchanges;	/* ever; position in the journal */
@@ -77,6 +79,7 @@ extern LWLock *oct_table_lock;
 
 /* in nodetab.c; the caller holds the lock */
 extern int	oct_nodetab_free_slots(void);
+extern void oct_nodetab_copy_group(OctGroup *to, const OctGroup *from);
 extern int32 oct_nodetab_find_group(OctGroupKey key);
 extern int32 oct_nodetab_find_slot(int32 group, const OctNodeSpec *spec);
 

@@ -73,6 +73,7 @@ view_slot(int32 i, OctNodeView *view)
 	view->health = oct_nodestatus_health(i, slot->generation);
 	view->spec.port = slot->spec.port;
 	strlcpy(view->spec.name, slot->spec.name, OCT_NAME_SIZE);
+	view->spec.options = slot->spec.options;
 }
 
 /* Looks a node up; false if the group does not have it. */
@@ -111,13 +112,13 @@ oct_nodetab_read_slot(OctGroupKey key, int32 slot, OctNodeView *view)
  * into palloc'd memory.
  */
 OctRowSet *
-oct_nodetab_read_group(OctGroupKey key)
+oct_nodetab_read_group(OctGroupKey key, bool with_options)
 {
 	int			nnodes = oct_nodetab_count(key);
 
 	for (;;)
 	{
-		OctRowSet  *set = oct_rowset_make(nnodes);
+		OctRowSet  *set = oct_rowset_make(nnodes, with_options);
 		bool		fits;
 		int32		group;
 
@@ -159,6 +160,20 @@ oct_nodetab_read_groups(int *ngroups)
 	LWLockRelease(oct_table_lock);
 	*ngroups = n;
 	return keys;
+}
+
+/* Copies a group out; false if it has no nodes, and so is not there. */
+bool
+oct_nodetab_get_group(OctGroupKey key, OctGroup *group)
+{
+	int32		g;
+
+	LWLockAcquire(oct_table_lock, LW_SHARED);
+	g = oct_nodetab_find_group(key);
+	if (g != OCT_NO_GROUP)
+		oct_nodetab_copy_group(group, &oct_groups[g].group);
+	LWLockRelease(oct_table_lock);
+	return g != OCT_NO_GROUP;
 }
 
 /*
@@ -234,16 +249,26 @@ oct_nodetab_has_changes(const OctChangeCursor *cursor)
 }
 
 static void
-tell_change(int32 i, OctSlotChange *change)
+tell_change(int32 i, OctSlotChange *change, OctGroupCopies *copies)
 {
+	int32		g = oct_slots[i].group;
+
 	change->slot = i;
 	change->generation = oct_slots[i].generation;
-	if (change->generation != 0)
-		change->spec = oct_slots[i].spec;
+	if (change->generation == 0)
+		return;
+	change->spec = oct_slots[i].spec;
+	change->group = g;
+	if (copies->versions[g] != oct_groups[g].version)
+	{
+		copies->versions[g] = oct_groups[g].version;
+		oct_nodetab_copy_group(&copies->groups[g], &oct_groups[g].group);
+	}
 }
 
 /*
- * Copies the next changes out, at most max_changes of them, and moves the
+ * Copies the next changes out, at most max_changes of them, with the groups
+ * that they refer to as far as the copies are not up to date, and moves the
  * cursor past them.  A slot may be told more often than it changed, always as
  * it is now.
  *
@@ -252,7 +277,7 @@ tell_change(int32 i, OctSlotChange *change)
  */
 int
 oct_nodetab_next_changes(OctChangeCursor *cursor, OctSlotChange *changes,
-						 int max_changes)
+						 int max_changes, OctGroupCopies *copies)
 {
 	int			n = 0;
 	uint64		nchanges;
@@ -266,12 +291,13 @@ oct_nodetab_next_changes(OctChangeCursor *cursor, OctSlotChange *changes,
 
 	while (cursor->next_slot != OCT_NO_SLOT && n < max_changes)
 	{
-		tell_change(cursor->next_slot, &changes[n++]);
+		tell_change(cursor->next_slot, &changes[n++], copies);
 		if (++cursor->next_slot == oct_table->nslots)
 			cursor->next_slot = OCT_NO_SLOT;
 	}
 	while (cursor->seen < nchanges && n < max_changes)
-		tell_change(oct_journal[cursor->seen++ % oct_table->nslots], &changes[n++]);
+		tell_change(oct_journal[cursor->seen++ % oct_table->nslots],
+					&changes[n++], copies);
 
 	LWLockRelease(oct_table_lock);
 	return n;

@@ -61,6 +61,8 @@ oct_time_before(OctTime a, OctTime b)
 #define OCT_NAME_SIZE		256 /* node name: 255 bytes of printable ASCII */
 #define OCT_MESSAGE_SIZE	256 /* cause of a verdict, as it came */
 #define OCT_SQLSTATE_SIZE	6
+#define OCT_ADDRESS_SIZE	64	/* a numeric address, with its scope */
+#define OCT_POLICY_SIZE		4096	/* a group's policy as text */
 
 #define OCT_PORT_MIN		1
 #define OCT_PORT_MAX		65535
@@ -94,6 +96,7 @@ typedef enum OctReason
 	OCT_REASON_TOO_MANY_CONNECTIONS,
 	OCT_REASON_PROTOCOL_ERROR,
 	OCT_REASON_VOIDED,
+	OCT_REASON_DISABLED,
 	OCT_REASON_COUNT
 } OctReason;
 
@@ -141,19 +144,72 @@ oct_same_group(OctGroupKey a, OctGroupKey b)
 	return a.dboid == b.dboid && a.serverid == b.serverid;
 }
 
-/* What else is known of a group: for people, and to find it again elsewhere. */
+/* Pairs "key=value", packed one behind the other; see pairs.h. */
+typedef struct OctPairs
+{
+	uint32		size;			/* of bytes in use */
+	char		bytes[OCT_POLICY_SIZE];
+} OctPairs;
+
+/*
+ * What else is known of a group: its names, for people and to find it again
+ * elsewhere, and its policy, which is the server's options and the user
+ * mapping that probes use.
+ */
 typedef struct OctGroup
 {
 	OctGroupKey key;
 	char		dbname[NAMEDATALEN];
 	char		server_name[NAMEDATALEN];
+	OctPairs	policy;
 } OctGroup;
 
-/* A node as it was registered; within its group, all of it is its key. */
+/* The question that a check asks. */
+typedef enum OctCheckType
+{
+	OCT_CHECK_AUTO,				/* query with a user mapping, else ping */
+	OCT_CHECK_TCP,
+	OCT_CHECK_PING,
+	OCT_CHECK_CONNECTION,
+	OCT_CHECK_QUERY
+} OctCheckType;
+
+/*
+ * How nodes are to be probed, as far as numbers say it.  What is OCT_INHERIT is
+ * left to the next in line: the node, its group, the settings.  The table in
+ * optable.c names the fields, which are all int.
+ */
+typedef struct OctPolicy
+{
+	int			enabled;		/* bool */
+	int			period_ms;		/* from the start of a try to the next one */
+	int			timeout_ms;		/* the longest that a try may take */
+	int			max_retries;	/* failed tries forgiven in a row */
+	int			retry_delay_ms; /* from a failed try to its repetition */
+	int			healthy_threshold;	/* successes that end unhealthiness */
+	int			check_type;		/* OctCheckType */
+	int			down_period_ms; /* period of the unhealthy; -1: the same */
+	int			jitter_percent; /* of a period */
+	int			keep_connections;	/* bool */
+} OctPolicy;
+
+#define OCT_INHERIT		PG_INT32_MIN
+
+/* What a node has beyond its key. */
+typedef struct OctNodeOptions
+{
+	OctPolicy	policy;
+	int64		registered_at;	/* TimestampTz */
+	char		registered_by[NAMEDATALEN];
+	char		hostaddr[OCT_ADDRESS_SIZE]; /* empty: the name tells */
+} OctNodeOptions;
+
+/* A node as it was registered; within its group, name and port are its key. */
 typedef struct OctNodeSpec
 {
 	int32		port;
 	char		name[OCT_NAME_SIZE];
+	OctNodeOptions options;
 } OctNodeSpec;
 
 #endif							/* OCTYPES_H */

@@ -50,6 +50,8 @@ static const OctReasonInfo oct_policy_reasons[] = {
 	{OCT_EVIDENCE_DEAD, "protocol_error", "What answered does not speak the protocol of PostgreSQL"},
 	[OCT_REASON_VOIDED] =
 	{OCT_EVIDENCE_NONE, "voided", "The probe could not be carried out here"},
+	[OCT_REASON_DISABLED] =
+	{OCT_EVIDENCE_NONE, "disabled", "Checks are switched off"},
 };
 
 StaticAssertDecl(lengthof(oct_policy_reasons) == OCT_REASON_COUNT,
@@ -113,8 +115,9 @@ oct_policy_reason_of_error(const char *sqlstate, const char *message)
 }
 
 /*
- * Rise and fall: one success makes a node healthy, 1 + max_retries failures in
- * a row make it unhealthy, and what is no evidence changes nothing.
+ * Rise and fall: one success makes a node healthy of which nothing was known,
+ * healthy_threshold of them in a row one that was unhealthy; 1 + max_retries
+ * failures in a row make it unhealthy, and what is no evidence changes nothing.
  *
  * Returns whether the health changed.
  */
@@ -133,7 +136,9 @@ oct_policy_judge(OctVerdict *verdict, OctEvidence evidence,
 			verdict->failures = 0;
 			if (verdict->successes < PG_UINT32_MAX)
 				verdict->successes++;
-			verdict->health = OCT_HEALTHY;
+			if (verdict->health != OCT_UNHEALTHY ||
+				verdict->successes >= (uint32) policy->healthy_threshold)
+				verdict->health = OCT_HEALTHY;
 			break;
 
 		case OCT_EVIDENCE_DEAD:

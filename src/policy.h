@@ -21,15 +21,6 @@ typedef enum OctEvidence
 	OCT_EVIDENCE_ALIVE
 } OctEvidence;
 
-/* How a node is to be probed. */
-typedef struct OctPolicy
-{
-	int			period_ms;		/* from the start of a try to the next one */
-	int			timeout_ms;		/* the longest that a try may take */
-	int			max_retries;	/* failed tries forgiven in a row */
-	int			retry_delay_ms; /* from a failed try to its repetition */
-} OctPolicy;
-
 /* A verdict in the making. */
 typedef struct OctVerdict
 {

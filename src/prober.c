@@ -51,7 +51,7 @@
 #include "iomux.h"
 #include "nodetab.h"
 #include "probe.h"
-#include "prober.h"
+#include "prober_internal.h"
 #include "report.h"
 #include "timerq.h"
 
@@ -66,55 +66,41 @@
 /* the most timers served before sockets are looked at again */
 #define OCT_TIMERS_PER_TURN	64
 
-/* the most changes copied at once, and the most sockets told at once */
+/* the most sockets told at once */
 #define OCT_BATCH			256
 
 /* on a standby, how often to see whether it was promoted */
 #define OCT_PROMOTION_MS	1000
 
-/* the tries of a restarted prober are spread over this, or a period */
-#define OCT_RESTART_SPREAD_MS	1000
-
-/* A node as the prober knows it. */
-typedef struct OctNode
-{
-	int32		slot;
-	uint32		generation;
-	OctNodeSpec spec;
-	OctProbe	probe;
-	OctTimer	timer;			/* at oct_probe_wake(&probe) */
-	OctAttempt	attempt;		/* while the probe is running */
-	int			leg;			/* of the attempt, counted from 0 */
-	int			nlegs;
-	dlist_node	queue_node;		/* while the probe is queued */
-} OctNode;
-
 /* settings */
 OctPolicy	oct_default_policy = {
+	.enabled = true,
 	.period_ms = 10000,
 	.timeout_ms = 2000,
 	.max_retries = 2,
 	.retry_delay_ms = 1000,
+	.healthy_threshold = 1,
+	.check_type = OCT_CHECK_AUTO,
+	.down_period_ms = -1,
+	.jitter_percent = 10,
+	.keep_connections = false,
 };
 char	   *oct_application_name = NULL;
 
 /* the prober's state */
-static OctNode **nodes;			/* by slot; NULL where there is none */
-static OctTimerQueue timers;
+OctTimerQueue oct_prober_timers;
 static dlist_head queue = DLIST_STATIC_INIT(queue); /* waiting for a place */
 static int	in_flight = 0;
 static int	max_in_flight;
 static OctLag lag = {0};		/* all there ever was */
-static OctChangeCursor cursor;
-static OctPolicy policy;		/* in force */
 
 
 /* ---------- one try ---------- */
 
-static void
-arm_timer(OctNode *node)
+void
+oct_prober_arm(OctNode *node)
 {
-	oct_timerq_arm(&timers, &node->timer, oct_probe_wake(&node->probe));
+	oct_timerq_arm(&oct_prober_timers, &node->timer, oct_probe_wake(&node->probe));
 }
 
 /* The try has come to its outcome. */
@@ -129,11 +115,11 @@ finish_try(OctNode *node, OctOutcome *outcome)
 	oct_attempt_end(&node->attempt);
 	in_flight--;
 
-	if (oct_probe_is_void(&node->probe, &policy, outcome->reason, lag))
+	if (oct_probe_is_void(&node->probe, &node->policy, outcome->reason, lag))
 		outcome->reason = OCT_REASON_VOIDED;
 	evidence = oct_policy_evidence(outcome->reason);
-	changed = oct_probe_on_outcome(&node->probe, &policy, evidence, now);
-	arm_timer(node);
+	changed = oct_probe_on_outcome(&node->probe, &node->policy, evidence, now);
+	oct_prober_arm(node);
 
 	if (evidence == OCT_EVIDENCE_NONE)
 		oct_report_trouble(&node->spec, outcome, now);
@@ -148,10 +134,11 @@ finish_try(OctNode *node, OctOutcome *outcome)
 static bool
 start_leg(OctNode *node, OctOutcome *outcome)
 {
-	oct_probe_on_leg(&node->probe, &policy, node->leg, node->nlegs, oct_now());
-	arm_timer(node);
+	oct_probe_on_leg(&node->probe, &node->policy, node->leg, node->nlegs, oct_now());
+	oct_prober_arm(node);
 	return oct_attempt_start_leg(&node->attempt, &node->spec,
-								 oct_application_name, node->slot, outcome);
+								 oct_prober_application_name(node), node->slot,
+								 outcome);
 }
 
 /* A leg has come to its outcome: goes on to the next one, or finishes. */
@@ -176,7 +163,7 @@ expire_leg(OctNode *node)
 	snprintf(outcome.message, sizeof(outcome.message),
 			 phase == OCT_PHASE_CONNECT ?
 			 "no connection within %d ms" : "no answer within %d ms",
-			 policy.timeout_ms);
+			 node->policy.timeout_ms);
 	finish_leg(node, &outcome);
 }
 
@@ -188,12 +175,26 @@ start_try(OctNode *node, OctTime now)
 	in_flight++;
 	node->leg = 0;
 	node->nlegs = oct_attempt_begin(&node->attempt, &node->spec, &outcome);
-	oct_probe_on_start(&node->probe, &policy, now, lag);
+	oct_probe_on_start(&node->probe, &node->policy, now, lag);
 
 	if (node->nlegs == 0)
 		finish_try(node, &outcome);
 	else if (!start_leg(node, &outcome))
 		finish_leg(node, &outcome);
+}
+
+/* Ends what a node is about to do, and leaves its timer unarmed. */
+void
+oct_prober_stop(OctNode *node)
+{
+	oct_timerq_disarm(&oct_prober_timers, &node->timer);
+	if (node->probe.state == OCT_PROBE_QUEUED)
+		dlist_delete(&node->queue_node);
+	if (node->probe.state == OCT_PROBE_RUNNING)
+	{
+		oct_attempt_end(&node->attempt);
+		in_flight--;
+	}
 }
 
 /* The socket of a running try is ready. */
@@ -222,14 +223,14 @@ run_timers(OctTime now)
 	OctTimer   *timer;
 
 	for (int i = 0; i < OCT_TIMERS_PER_TURN &&
-		 (timer = oct_timerq_pop_expired(&timers, now)) != NULL; i++)
+		 (timer = oct_timerq_pop_expired(&oct_prober_timers, now)) != NULL; i++)
 	{
 		OctNode    *node = (OctNode *) ((char *) timer - offsetof(OctNode, timer));
 
-		switch (oct_probe_on_timer(&node->probe, &policy, now, lag))
+		switch (oct_probe_on_timer(&node->probe, &node->policy, now, lag))
 		{
 			case OCT_PROBE_WAIT:
-				arm_timer(node);
+				oct_prober_arm(node);
 				break;
 			case OCT_PROBE_START:
 				dlist_push_tail(&queue, &node->queue_node);
@@ -243,105 +244,7 @@ run_timers(OctTime now)
 }
 
 
-/* ---------- which nodes there are ---------- */
-
-static void
-drop_node(OctNode *node)
-{
-	oct_timerq_disarm(&timers, &node->timer);
-	if (node->probe.state == OCT_PROBE_QUEUED)
-		dlist_delete(&node->queue_node);
-	if (node->probe.state == OCT_PROBE_RUNNING)
-	{
-		oct_attempt_end(&node->attempt);
-		in_flight--;
-	}
-	nodes[node->slot] = NULL;
-	pfree(node);
-}
-
-/*
- * Takes up a node: a new one at once, one that has a verdict already, of a
- * prober before us, within its next period.
- */
-static void
-take_node(const OctSlotChange *change, OctTime now)
-{
-	OctNode    *node = MemoryContextAllocZero(TopMemoryContext, sizeof(OctNode));
-	OctNodeStatus status;
-	OctVerdict	verdict = {.health = OCT_UNKNOWN};
-	OctTime		due = now;
-
-	node->slot = change->slot;
-	node->generation = change->generation;
-	node->spec = change->spec;
-
-	oct_nodetab_get_status(node->slot, &status);
-	if (status.generation == node->generation)
-	{
-		int			spread_ms = Min(policy.period_ms, OCT_RESTART_SPREAD_MS);
-
-		verdict.health = status.health;
-		verdict.failures = status.failures;
-		verdict.successes = status.successes;
-		due = oct_time_add_us(now, pg_prng_uint64_range(&pg_global_prng_state, 0,
-														spread_ms * OCT_US_PER_MS));
-	}
-	oct_probe_init(&node->probe, verdict, due,
-				   (uint16) pg_prng_uint32(&pg_global_prng_state));
-	nodes[node->slot] = node;
-	arm_timer(node);
-}
-
-/* Returns false if the table is being written, so that we have to come back. */
-static bool
-reconcile(OctTime now)
-{
-	static OctSlotChange changes[OCT_BATCH];
-
-	while (oct_nodetab_has_changes(&cursor))
-	{
-		int			n = oct_nodetab_next_changes(&cursor, changes, OCT_BATCH);
-
-		if (n < 0)
-			return false;
-		for (int i = 0; i < n; i++)
-		{
-			OctNode    *node = nodes[changes[i].slot];
-
-			if (node != NULL && node->generation == changes[i].generation)
-				continue;
-			if (node != NULL)
-				drop_node(node);
-			if (changes[i].generation != 0)
-				take_node(&changes[i], now);
-		}
-	}
-	return true;
-}
-
-
 /* ---------- the worker ---------- */
-
-/* New settings count at once, but only if they are new. */
-static void
-reload_settings(void)
-{
-	OctTime		now = oct_now();
-
-	ProcessConfigFile(PGC_SIGHUP);
-	if (memcmp(&policy, &oct_default_policy, sizeof(policy)) == 0)
-		return;
-	policy = oct_default_policy;
-	for (int i = 0; i < oct_nodetab_nslots(); i++)
-	{
-		if (nodes[i] != NULL)
-		{
-			oct_probe_on_policy(&nodes[i]->probe, &policy, now);
-			arm_timer(nodes[i]);
-		}
-	}
-}
 
 static void
 serve_interrupts(void)
@@ -350,7 +253,8 @@ serve_interrupts(void)
 	if (ConfigReloadPending)
 	{
 		ConfigReloadPending = false;
-		reload_settings();
+		ProcessConfigFile(PGC_SIGHUP);
+		oct_prober_reload(oct_now());
 	}
 	if (oct_ddl_promoted())
 		proc_exit(1);			/* to clean up what recovery left undecided */
@@ -368,7 +272,7 @@ serve_interrupts(void)
 static int64
 time_to_wait_ms(OctTime now, bool reconciled)
 {
-	OctTime		next = oct_timerq_next(&timers);
+	OctTime		next = oct_timerq_next(&oct_prober_timers);
 	int64		wait_ms = -1;
 	int64		most_ms = -1;
 
@@ -378,7 +282,7 @@ time_to_wait_ms(OctTime now, bool reconciled)
 	if (oct_ddl_awaits_promotion())
 		most_ms = OCT_PROMOTION_MS;
 	if (in_flight > 0)
-		most_ms = Max(Min(policy.timeout_ms / OCT_TIMEOUT_PARTS, OCT_WATCH_MS), 1);
+		most_ms = Max(Min(oct_prober_shortest_timeout_ms() / OCT_TIMEOUT_PARTS, OCT_WATCH_MS), 1);
 	if (!reconciled)
 		most_ms = 1;
 	return wait_ms < 0 ? most_ms : most_ms < 0 ? wait_ms : Min(wait_ms, most_ms);
@@ -393,7 +297,7 @@ note_lag(OctTime now, int64 late_us)
 {
 	static OctTime asked = {0};
 	static int64 cpu_us = 0;
-	int64		limit_us = Min(OCT_LATE_MS, policy.timeout_ms / OCT_TIMEOUT_PARTS) * 1000;
+	int64		limit_us = Min(OCT_LATE_MS, oct_prober_shortest_timeout_ms() / OCT_TIMEOUT_PARTS) * 1000;
 	int64		work_us;
 
 	if (late_us <= limit_us && oct_time_diff_us(now, asked) <= limit_us / 2)
@@ -427,7 +331,7 @@ wait_and_advance(OctTime *looked, bool reconciled)
 	note_lag(after, late_us);
 	*looked = after;
 	for (int i = 0; i < n; i++)
-		advance_try(nodes[owners[i]]);
+		advance_try(oct_prober_node(owners[i]));
 	return n >= 0 && n < OCT_BATCH;
 }
 
@@ -443,7 +347,7 @@ probe_for_ever(void)
 
 		ResetLatch(MyLatch);
 		serve_interrupts();
-		reconciled = reconcile(looked);
+		reconciled = oct_prober_reconcile(looked);
 		run_timers(looked);
 
 		/* serve all sockets that are ready now, but none for ever */
@@ -469,16 +373,12 @@ oct_prober_main(Datum arg)
 	oct_pqprobe_init();
 	oct_resolver_init();
 	oct_iomux_init();
-	oct_timerq_init(&timers);
+	oct_timerq_init(&oct_prober_timers);
 	max_in_flight = oct_iomux_max_sockets();
-	policy = oct_default_policy;
-	nodes = MemoryContextAllocExtended(TopMemoryContext,
-									   sizeof(OctNode *) * oct_nodetab_nslots(),
-									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	/* from here on changes wake us; those before are found by the first pass */
 	oct_nodetab_attach_prober();
-	oct_nodetab_rewind(&cursor);
+	oct_prober_init_nodes();
 	probe_for_ever();
 }
 

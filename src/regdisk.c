@@ -34,6 +34,9 @@
 /* the fourth field of the file's advisory lock tag; see regxact.c */
 #define OCT_LOCK_FILE		0x0C71
 
+/* what a slot becomes whose node goes */
+static const OctNodeSpec gone;
+
 /* An image being written. */
 typedef struct OctRegWriter
 {
@@ -41,7 +44,7 @@ typedef struct OctRegWriter
 	int			fd;
 	const OctChange *changes;	/* one for each group that changes */
 	int			nchanges;
-	bool	   *removed;		/* by slot: does the node go? */
+	const OctNodeSpec **becomes;	/* by slot: NULL, node stays as it is */
 	const OctChange *current;	/* of the group being written, or NULL */
 	size_t		used;
 	char		buffer[OCT_WRITE_BUFFER];
@@ -180,7 +183,7 @@ find_change(const OctRegWriter *writer, OctGroupKey key)
 {
 	for (int i = 0; i < writer->nchanges; i++)
 	{
-		if (oct_same_group(writer->changes[i].group.key, key))
+		if (oct_same_group(writer->changes[i].key, key))
 			return &writer->changes[i];
 	}
 	return NULL;
@@ -206,10 +209,10 @@ static bool
 is_emptied(const OctChange *change)
 {
 	return change->nadditions == 0 &&
-		change->nremovals == oct_nodetab_count(change->group.key);
+		change->nremovals == oct_nodetab_count(change->key);
 }
 
-/* Begins a group; one that changes may have been named anew. */
+/* Begins a group; one that changes may have other names and another policy. */
 static bool
 write_group(void *arg, const OctGroup *group)
 {
@@ -220,8 +223,8 @@ write_group(void *arg, const OctGroup *group)
 	writer->current = find_change(writer, group->key);
 	if (writer->current != NULL && is_emptied(writer->current))
 		return true;
-	if (writer->current != NULL && writer->current->group.server_name[0] != '\0')
-		group = &writer->current->group;
+	if (writer->current != NULL && writer->current->group != NULL)
+		group = writer->current->group;
 	return oct_regfile_put_group(&writer->encoder, group);
 }
 
@@ -230,15 +233,18 @@ write_node(void *arg, int32 slot, const OctNodeSpec *spec)
 {
 	OctRegWriter *writer = (OctRegWriter *) arg;
 
-	return writer->removed[slot] ||
-		oct_regfile_put_node(&writer->encoder, spec);
+	if (writer->becomes[slot] == &gone)
+		return true;
+	if (writer->becomes[slot] != NULL)
+		spec = writer->becomes[slot];
+	return oct_regfile_put_node(&writer->encoder, spec);
 }
 
 /* Is it a group that the table does not have yet? */
 static bool
 is_new_group(const OctChange *change)
 {
-	return change->nadditions > 0 && oct_nodetab_count(change->group.key) == 0;
+	return change->nadditions > 0 && oct_nodetab_count(change->key) == 0;
 }
 
 static bool
@@ -253,14 +259,28 @@ write_image(OctRegWriter *writer, const OctRegHeader *header)
 	for (int i = 0; i < writer->nchanges; i++)
 	{
 		if (is_new_group(&writer->changes[i]) &&
-			!write_group(writer, &writer->changes[i].group))
+			!write_group(writer, writer->changes[i].group))
 			return false;
 	}
 	return end_group(writer) && oct_regfile_put_end(&writer->encoder) &&
 		flush_buffer(writer);
 }
 
-/* What the image will hold, and which slots will not be in it. */
+/* Notes what becomes of the slots of nodes of a group. */
+static void
+note_slots(OctRegWriter *writer, OctGroupKey key, const OctNodeSpec *specs,
+		   int nspecs, bool go)
+{
+	for (int i = 0; i < nspecs; i++)
+	{
+		OctNodeView view;
+
+		if (oct_nodetab_lookup(key, &specs[i], &view))
+			writer->becomes[view.rowid] = go ? &gone : &specs[i];
+	}
+}
+
+/* What the image will hold, and in which slots it differs from the table. */
 static void
 take_stock(OctRegWriter *writer, OctRegHeader *header)
 {
@@ -268,7 +288,7 @@ take_stock(OctRegWriter *writer, OctRegHeader *header)
 	int			nnodes;
 
 	oct_nodetab_totals(&ngroups, &nnodes);
-	writer->removed = palloc0(oct_nodetab_nslots());
+	writer->becomes = palloc0(sizeof(OctNodeSpec *) * oct_nodetab_nslots());
 	for (int i = 0; i < writer->nchanges; i++)
 	{
 		const OctChange *change = &writer->changes[i];
@@ -278,13 +298,8 @@ take_stock(OctRegWriter *writer, OctRegHeader *header)
 		else if (is_emptied(change))
 			ngroups--;
 		nnodes += change->nadditions - change->nremovals;
-		for (int k = 0; k < change->nremovals; k++)
-		{
-			OctNodeView view;
-
-			if (oct_nodetab_lookup(change->group.key, &change->removals[k], &view))
-				writer->removed[view.rowid] = true;
-		}
+		note_slots(writer, change->key, change->removals, change->nremovals, true);
+		note_slots(writer, change->key, change->updates, change->nupdates, false);
 	}
 	header->ngroups = (uint32) ngroups;
 	header->nnodes = (uint32) nnodes;
@@ -324,7 +339,7 @@ oct_regdisk_write(const char *path, OctRegHeader *header,
 		done = false;
 		save_errno = errno;
 	}
-	pfree(writer->removed);
+	pfree(writer->becomes);
 	pfree(writer);
 	if (done)
 		return true;

@@ -1,44 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * regfile.c
- *	  The registry file as bytes; see regfile.h for the format.
- *
- * The decoder believes nothing: a file that is torn, cut, edited or of another
- * format is refused as a whole, with the line and the cause.  Callers decode
- * twice, first without a sink to learn whether the file is good, then to
- * learn what is in it.
+ *	  Writing the registry file as bytes; see regfile.h for the format.
  *
  *-------------------------------------------------------------------------
  */
 #include "octypes.h"
 
-#include "printable.h"
+#include "optable.h"
+#include "pairs.h"
 #include "regfile.h"
-
-#define OCT_REGFILE_MAGIC	"octopus_fdw registry"
-
-/* the most fields of a line, its keyword included */
-#define OCT_MAX_FIELDS		5
-
-/* A line taken apart: fields are terminated within buf. */
-typedef struct OctRegLine
-{
-	int			nfields;
-	char	   *fields[OCT_MAX_FIELDS];
-	char		buf[OCT_REGFILE_LINE_SIZE];
-} OctRegLine;
-
-typedef struct OctRegDecoder
-{
-	const char *at;
-	const char *end;
-	uint32		nlines;			/* read so far */
-	OctRegLine	line;			/* the last one */
-	OctRegError *error;
-} OctRegDecoder;
-
-
-/* ---------- writing ---------- */
 
 /* Appends a field, preceded by a tab unless it is the first of its line. */
 static char *
@@ -61,8 +32,8 @@ put_field(char *to, const char *field, bool first)
 }
 
 /*
- * Writes a line.  The longest one, a group's, has two names, each byte of which
- * may be escaped, so all fit OCT_REGFILE_LINE_SIZE.
+ * Writes a line.  The longest one, a group's, has two names and a policy, each
+ * byte of which may be escaped, so all fit OCT_REGFILE_LINE_SIZE.
  */
 static bool
 put_line(OctRegEncoder *encoder, const char *const *fields, int nfields)
@@ -121,14 +92,44 @@ oct_regfile_put_group(OctRegEncoder *encoder, const OctGroup *group)
 {
 	char		dboid[12];
 	char		serverid[12];
-	const char *fields[] = {"group", dboid, group->dbname, serverid,
-	group->server_name};
+	const char *fields[OCT_REGFILE_MAX_FIELDS] = {"group", dboid, group->dbname,
+	serverid, group->server_name};
+	int			nfields = OCT_REGFILE_FIELDS;
+	uint32		position = 0;
+	const char *pair;
 
 	if (group->dbname[0] == '\0' || group->server_name[0] == '\0')
 		return false;
 	snprintf(dboid, sizeof(dboid), "%u", group->key.dboid);
 	snprintf(serverid, sizeof(serverid), "%u", group->key.serverid);
-	return put_line(encoder, fields, 5);
+	while ((pair = oct_pairs_next(&group->policy, &position)) != NULL)
+	{
+		if (nfields == OCT_REGFILE_MAX_FIELDS)
+			return false;
+		fields[nfields++] = pair;
+	}
+	return put_line(encoder, fields, nfields);
+}
+
+/* What a node says itself, as pairs. */
+static void
+get_node_pairs(const OctNodeOptions *options, OctPairs *pairs)
+{
+	const OctOption *option;
+
+	pairs->size = 0;
+	if (options->hostaddr[0] != '\0')
+		(void) oct_pairs_add(pairs, OCT_REGFILE_HOSTADDR, options->hostaddr);
+	for (int i = 0; (option = oct_optable_get(i)) != NULL; i++)
+	{
+		int			value = oct_optable_value(&options->policy, option);
+		char		text[OCT_OPTION_TEXT_SIZE];
+
+		if (value == OCT_INHERIT)
+			continue;
+		oct_optable_format(option, value, text);
+		(void) oct_pairs_add(pairs, option->name, text);
+	}
 }
 
 /* A node of the group put last. */
@@ -136,10 +137,20 @@ bool
 oct_regfile_put_node(OctRegEncoder *encoder, const OctNodeSpec *spec)
 {
 	char		port[12];
-	const char *fields[] = {"node", spec->name, port};
+	char		registered_at[24];
+	OctPairs	pairs;
+	const char *fields[OCT_REGFILE_MAX_FIELDS] = {"node", spec->name, port,
+	registered_at, spec->options.registered_by};
+	int			nfields = OCT_REGFILE_FIELDS;
+	uint32		position = 0;
 
 	snprintf(port, sizeof(port), "%d", spec->port);
-	return put_line(encoder, fields, 3);
+	snprintf(registered_at, sizeof(registered_at), UINT64_FORMAT,
+			 (uint64) Max(spec->options.registered_at, 0));
+	get_node_pairs(&spec->options, &pairs);
+	while ((fields[nfields] = oct_pairs_next(&pairs, &position)) != NULL)
+		nfields++;
+	return put_line(encoder, fields, nfields);
 }
 
 bool
@@ -154,267 +165,4 @@ oct_regfile_put_end(OctRegEncoder *encoder)
 	snprintf(nlines, sizeof(nlines), "%u", encoder->nlines);
 	snprintf(hex, sizeof(hex), "%08x", crc);
 	return put_line(encoder, fields, 3);
-}
-
-
-/* ---------- reading ---------- */
-
-static bool
-refuse(OctRegDecoder *decoder, const char *cause)
-{
-	decoder->error->line = decoder->nlines;
-	decoder->error->cause = cause;
-	return false;
-}
-
-/* The character that an escape stands for; 0 if there is no such escape. */
-static char
-unescape(char c)
-{
-	switch (c)
-	{
-		case 't':
-			return '\t';
-		case 'n':
-			return '\n';
-		case 'r':
-			return '\r';
-		case '\\':
-			return '\\';
-		default:
-			return '\0';
-	}
-}
-
-/* Reads the next line into decoder->line. */
-static bool
-read_line(OctRegDecoder *decoder)
-{
-	OctRegLine *line = &decoder->line;
-	const char *end = memchr(decoder->at, '\n', decoder->end - decoder->at);
-	char	   *to = line->buf;
-
-	decoder->nlines++;
-	if (end == NULL)
-		return refuse(decoder, "the file ends within a line");
-	if (end - decoder->at >= OCT_REGFILE_LINE_SIZE)
-		return refuse(decoder, "the line is too long");
-
-	line->fields[0] = to;
-	line->nfields = 1;
-	for (const char *p = decoder->at; p < end; p++)
-	{
-		if (*p == '\0' || *p == '\r')
-			return refuse(decoder, "the line contains a byte that has no place there");
-		if (*p == '\t')
-		{
-			if (line->nfields == OCT_MAX_FIELDS)
-				return refuse(decoder, "the line has too many fields");
-			*to++ = '\0';
-			line->fields[line->nfields++] = to;
-		}
-		else if (*p == '\\')
-		{
-			*to = ++p < end ? unescape(*p) : '\0';
-			if (*to++ == '\0')
-				return refuse(decoder, "the line contains an invalid escape");
-		}
-		else
-			*to++ = *p;
-	}
-	*to = '\0';
-	decoder->at = end + 1;
-	return true;
-}
-
-static bool
-is_record(const OctRegDecoder *decoder, const char *keyword, int nfields)
-{
-	return decoder->line.nfields == nfields &&
-		strcmp(decoder->line.fields[0], keyword) == 0;
-}
-
-/* Reads a number in the one form in which it is written. */
-static bool
-parse_number(const char *text, uint64 max, uint64 *number)
-{
-	*number = 0;
-	if (*text == '\0' || (*text == '0' && text[1] != '\0'))
-		return false;
-	for (; *text != '\0'; text++)
-	{
-		uint64		digit = (uint64) (*text - '0');
-
-		if (*text < '0' || *text > '9' || *number > (max - digit) / 10)
-			return false;
-		*number = *number * 10 + digit;
-	}
-	return true;
-}
-
-/* Reads a line of a keyword and one number. */
-static bool
-read_number_line(OctRegDecoder *decoder, const char *keyword, uint64 *number)
-{
-	if (!read_line(decoder))
-		return false;
-	if (!is_record(decoder, keyword, 2) ||
-		!parse_number(decoder->line.fields[1], PG_UINT64_MAX, number))
-		return refuse(decoder, "the header is not valid");
-	return true;
-}
-
-static bool
-read_header(OctRegDecoder *decoder, OctRegHeader *header)
-{
-	uint64		format;
-	uint64		ngroups;
-	uint64		nnodes;
-
-	if (decoder->at == decoder->end)
-		return refuse(decoder, "the file is empty");
-	if (!read_number_line(decoder, OCT_REGFILE_MAGIC, &format))
-		return refuse(decoder, "the file is no registry of octopus_fdw");
-	if (format != OCT_REGFILE_FORMAT)
-		return refuse(decoder, "the file has a format that this version does not know");
-	if (!read_number_line(decoder, "system", &header->system_identifier) ||
-		!read_number_line(decoder, "serial", &header->serial) ||
-		!read_number_line(decoder, "xid", &header->full_xid) ||
-		!read_line(decoder))
-		return false;
-	if (!is_record(decoder, "counts", 3) ||
-		!parse_number(decoder->line.fields[1], PG_INT32_MAX, &ngroups) ||
-		!parse_number(decoder->line.fields[2], PG_INT32_MAX, &nnodes))
-		return refuse(decoder, "the header is not valid");
-	header->ngroups = (uint32) ngroups;
-	header->nnodes = (uint32) nnodes;
-	return true;
-}
-
-static bool
-parse_name(const char *text, char *name)
-{
-	if (*text == '\0' || strlen(text) >= NAMEDATALEN)
-		return false;
-	memcpy(name, text, strlen(text));
-	return true;
-}
-
-static bool
-parse_group(const OctRegLine *line, OctGroup *group)
-{
-	uint64		dboid;
-	uint64		serverid;
-
-	memset(group, 0, sizeof(OctGroup));
-	if (!parse_number(line->fields[1], PG_UINT32_MAX, &dboid) ||
-		!parse_name(line->fields[2], group->dbname) ||
-		!parse_number(line->fields[3], PG_UINT32_MAX, &serverid) ||
-		!parse_name(line->fields[4], group->server_name))
-		return false;
-	group->key.dboid = (Oid) dboid;
-	group->key.serverid = (Oid) serverid;
-	return OidIsValid(group->key.dboid) && OidIsValid(group->key.serverid);
-}
-
-static bool
-parse_node(const OctRegLine *line, OctNodeSpec *spec)
-{
-	size_t		len = strlen(line->fields[1]);
-	uint64		port;
-
-	if (len == 0 || len >= OCT_NAME_SIZE ||
-		!oct_is_printable_ascii(line->fields[1]) ||
-		!parse_number(line->fields[2], OCT_PORT_MAX, &port) ||
-		port < OCT_PORT_MIN)
-		return false;
-	memset(spec, 0, sizeof(OctNodeSpec));
-	memcpy(spec->name, line->fields[1], len);
-	spec->port = (int32) port;
-	return true;
-}
-
-/* Reads groups and nodes up to the trailer, which is then the last line. */
-static bool
-read_body(OctRegDecoder *decoder, const OctRegHeader *header,
-		  const OctRegSink *sink)
-{
-	uint32		ngroups = 0;
-	uint32		nnodes = 0;
-
-	for (;;)
-	{
-		OctGroup	group;
-		OctNodeSpec spec;
-
-		if (!read_line(decoder))
-			return false;
-		if (is_record(decoder, "end", 3))
-			break;
-		if (is_record(decoder, "group", 5))
-		{
-			if (!parse_group(&decoder->line, &group))
-				return refuse(decoder, "the group is not valid");
-			ngroups++;
-			if (sink != NULL)
-				sink->group(sink->arg, &group);
-		}
-		else if (is_record(decoder, "node", 3))
-		{
-			if (ngroups == 0 || !parse_node(&decoder->line, &spec))
-				return refuse(decoder, "the node is not valid");
-			nnodes++;
-			if (sink != NULL)
-				sink->node(sink->arg, &spec);
-		}
-		else
-			return refuse(decoder, "the line is no record");
-	}
-	if (ngroups != header->ngroups || nnodes != header->nnodes)
-		return refuse(decoder, "the file has not the number of records that its header says");
-	return true;
-}
-
-/* Is the trailer, just read, true of the bytes before it? */
-static bool
-check_end(OctRegDecoder *decoder, const char *data, size_t body_size)
-{
-	pg_crc32c	crc;
-	uint64		nlines;
-	char		hex[12];
-
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, data, body_size);
-	FIN_CRC32C(crc);
-	snprintf(hex, sizeof(hex), "%08x", crc);
-
-	if (!parse_number(decoder->line.fields[1], PG_UINT32_MAX, &nlines) ||
-		nlines != decoder->nlines - 1)
-		return refuse(decoder, "the file has not the number of lines that its last line says");
-	if (strcmp(decoder->line.fields[2], hex) != 0)
-		return refuse(decoder, "the checksum does not match");
-	if (decoder->at != decoder->end)
-		return refuse(decoder, "the file goes on behind its last line");
-	return true;
-}
-
-/*
- * Decodes a whole file.  Tells the sink, unless it is NULL, what is in it; the
- * trailer is checked last, so a sink must have been preceded by a decoding
- * without one.  Returns false, with the error, if the file is not valid.
- */
-bool
-oct_regfile_decode(const char *data, size_t size, OctRegHeader *header,
-				   const OctRegSink *sink, OctRegError *error)
-{
-	OctRegDecoder decoder = {.at = data,.end = data + size,.error = error};
-	const char *last_line;
-
-	if (!read_header(&decoder, header) || !read_body(&decoder, header, sink))
-		return false;
-
-	last_line = decoder.at - 1;
-	while (last_line > data && last_line[-1] != '\n')
-		last_line--;
-	return check_end(&decoder, data, last_line - data);
 }

@@ -12,7 +12,10 @@
  *	  xid <TAB> full id of the transaction that wrote it
  *	  counts <TAB> groups <TAB> nodes
  *	  group <TAB> database OID <TAB> its name <TAB> server OID <TAB> its name
+ *			<TAB> key=value ...				(its policy)
  *	  node <TAB> name <TAB> port			(of the group above)
+ *			<TAB> when registered, in microseconds since 2000 <TAB> by whom
+ *			<TAB> key=value ...				(what it does not leave to the group)
  *	  ...
  *	  end <TAB> lines above <TAB> CRC-32C of all bytes above, in hex
  *
@@ -28,10 +31,20 @@
 
 #include "port/pg_crc32c.h"
 
-#define OCT_REGFILE_FORMAT		1
+#define OCT_REGFILE_MAGIC		"octopus_fdw registry"
+#define OCT_REGFILE_FORMAT		2
+
+/* the fields that every group and every node has, its keyword included */
+#define OCT_REGFILE_FIELDS		5
+
+/* the most fields of a line: no group has so many options */
+#define OCT_REGFILE_MAX_FIELDS	(OCT_REGFILE_FIELDS + 96)
+
+/* the pair that is no number of a policy */
+#define OCT_REGFILE_HOSTADDR	"hostaddr"
 
 /* no line is longer, its end included */
-#define OCT_REGFILE_LINE_SIZE	2048
+#define OCT_REGFILE_LINE_SIZE	10240
 
 typedef struct OctRegHeader
 {

@@ -79,7 +79,7 @@ note_stale(void *arg, int32 slot, const OctNodeSpec *spec)
 		OctChange  *change = &load->stale[load->nstale++];
 
 		memset(change, 0, sizeof(OctChange));
-		change->group.key = load->group.key;
+		change->key = load->group.key;
 		change->removals = palloc(sizeof(OctNodeSpec));
 		*change->removals = *spec;
 		change->nremovals = 1;

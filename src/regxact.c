@@ -16,9 +16,7 @@
  * 2. oct_regxact_add and oct_regxact_remove push a change on the list of
  *	  pending changes (pending.c), with its nesting level and command id.
  *
- * 3. Reading merges table and pending changes.  Of a node's versions the newest
- *	  that an earlier command made counts, so a statement does not see its own
- *	  changes (and an INSERT ... SELECT from itself ends).
+ * 3. Reading merges table and pending changes (regview.c).
  *
  * 4. The end of a subtransaction hands its changes to the parent, or forgets
  *	  them.
@@ -42,13 +40,11 @@
 #include "netchange.h"
 #include "pending.h"
 #include "registry.h"
+#include "regview.h"
 #include "regxact.h"
 
 /* the fourth field of our advisory lock tags, away from the SQL functions' */
 #define OCT_LOCK_GROUP		0x0C70
-
-/* rowids with this bit name a pending change, others a slot of the table */
-#define OCT_ROWID_PENDING	0x80000000U
 
 /*
  * The outermost nesting level at which this transaction took a writer lock, 0
@@ -62,84 +58,6 @@ static Oid	dropped_database = InvalidOid;
 /* the net changes, one for each group, between PRE_COMMIT and COMMIT or ABORT */
 static OctChange *net_changes = NULL;
 static int	n_net_changes = 0;
-
-static OctGroupKey
-group_key(Oid serverid)
-{
-	return (OctGroupKey) {.dboid = MyDatabaseId,.serverid = serverid};
-}
-
-
-/* ---------- rows ---------- */
-
-static uint32
-rowid_of(const OctPending *version)
-{
-	return OCT_ROWID_PENDING | (uint32) oct_pending_index(version);
-}
-
-/* A node that was not registered anew keeps its health. */
-static OctHealth
-health_of(const OctPending *version)
-{
-	OctNodeView view;
-
-	if (!version->renewed &&
-		oct_nodetab_lookup(version->group, &version->spec, &view))
-		return view.health;
-	return OCT_UNKNOWN;
-}
-
-static void
-view_pending(const OctPending *version, OctNodeView *view)
-{
-	view->rowid = rowid_of(version);
-	view->health = health_of(version);
-	view->spec = version->spec;
-}
-
-/* What of the rows, read from the table, the pending changes leave as it is. */
-static OctRowSet *
-merge_pending(OctGroupKey group, CommandId cid, const OctRowSet *rows)
-{
-	OctRowSet  *merged = oct_rowset_make(rows->nrows + oct_pending_count());
-	Size		position = 0;
-	OctRow	   *row;
-
-	while ((row = oct_rowset_next(rows, &position)) != NULL)
-	{
-		OctNodeSpec spec;
-
-		oct_row_get_spec(row, &spec);
-		if (oct_pending_visible(group, &spec, cid) == NULL)
-			oct_rowset_add(merged, row->rowid, row->health, &spec);
-	}
-	for (int32 i = 0; i < oct_pending_count(); i++)
-	{
-		OctPending *version = oct_pending_get(i);
-
-		if (oct_same_group(version->group, group) &&
-			oct_pending_is_present(version) &&
-			oct_pending_visible(group, &version->spec, cid) == version)
-			oct_rowset_add(merged, rowid_of(version), health_of(version),
-						   &version->spec);
-	}
-	return merged;
-}
-
-static OctRowSet *
-read_group(OctGroupKey group, CommandId cid)
-{
-	OctRowSet  *rows = oct_nodetab_read_group(group);
-	OctRowSet  *merged;
-
-	if (oct_pending_count() == 0)
-		return rows;
-	merged = merge_pending(group, cid, rows);
-	oct_rowset_free(rows);
-	return merged;
-}
-
 
 /* ---------- writing ---------- */
 
@@ -165,7 +83,7 @@ oct_regxact_lock_group(Oid serverid)
 {
 	oct_registry_check_writable();
 	oct_registry_settle(ERROR);
-	lock_group(group_key(serverid));
+	lock_group(oct_regview_group(serverid));
 }
 
 /* Does the group have the node, all own changes counted? */
@@ -200,7 +118,7 @@ push_change(OctGroupKey group, const OctNodeSpec *spec, CommandId cid,
 bool
 oct_regxact_add(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 {
-	OctGroupKey group = group_key(serverid);
+	OctGroupKey group = oct_regview_group(serverid);
 
 	if (is_present(group, spec))
 		return false;
@@ -227,7 +145,7 @@ is_changed_by(OctGroupKey group, const OctNodeSpec *spec, CommandId cid)
 bool
 oct_regxact_update(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 {
-	OctGroupKey group = group_key(serverid);
+	OctGroupKey group = oct_regview_group(serverid);
 
 	if (is_changed_by(group, spec, cid))
 		return false;
@@ -242,7 +160,7 @@ oct_regxact_update(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 bool
 oct_regxact_remove(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 {
-	OctGroupKey group = group_key(serverid);
+	OctGroupKey group = oct_regview_group(serverid);
 
 	if (is_changed_by(group, spec, cid))
 		return false;
@@ -254,15 +172,14 @@ oct_regxact_remove(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 static void
 drop_nodes(OctGroupKey group)
 {
-	OctRowSet  *rows = read_group(group, InvalidCommandId);
+	OctRowSet  *rows = oct_regview_read_group(group, InvalidCommandId, false);
+	OctNodeSpec spec = {0};
 	Size		position = 0;
 	OctRow	   *row;
 
 	while ((row = oct_rowset_next(rows, &position)) != NULL)
 	{
-		OctNodeSpec spec;
-
-		oct_row_get_spec(row, &spec);
+		oct_row_get_key(row, &spec);
 		push_change(group, &spec, GetCurrentCommandId(true), OCT_PENDING_DROP);
 	}
 	oct_rowset_free(rows);
@@ -272,10 +189,10 @@ drop_nodes(OctGroupKey group)
 void
 oct_regxact_drop_server(Oid serverid)
 {
-	OctGroupKey group = group_key(serverid);
+	OctGroupKey group = oct_regview_group(serverid);
 
 	oct_registry_settle(WARNING);
-	if (oct_regxact_count(serverid) == 0)
+	if (oct_regview_count(group) == 0)
 		return;
 	lock_group(group);
 	drop_nodes(group);
@@ -318,66 +235,6 @@ drop_nodes_of_database(Oid dboid)
 			drop_nodes(groups[i]);
 	}
 	pfree(groups);
-}
-
-
-/* ---------- reading ---------- */
-
-/* How many nodes a group has, all own changes counted.  For the planner. */
-double
-oct_regxact_count(Oid serverid)
-{
-	OctGroupKey group = group_key(serverid);
-	double		n = oct_nodetab_count(group);
-
-	for (int32 i = 0; i < oct_pending_count(); i++)
-	{
-		if (oct_same_group(oct_pending_get(i)->group, group))
-			n += oct_pending_growth_of(oct_pending_get(i));
-	}
-	return n;
-}
-
-/* All nodes of a group that the command "cid" sees, in palloc'd memory. */
-OctRowSet *
-oct_regxact_read_group(Oid serverid, CommandId cid)
-{
-	return read_group(group_key(serverid), cid);
-}
-
-/* The node with a key, if the command "cid" sees it. */
-bool
-oct_regxact_lookup(Oid serverid, const OctNodeSpec *spec, CommandId cid,
-				   OctNodeView *view)
-{
-	OctGroupKey group = group_key(serverid);
-	OctPending *version = oct_pending_visible(group, spec, cid);
-
-	if (version == NULL)
-		return oct_nodetab_lookup(group, spec, view);
-	if (!oct_pending_is_present(version))
-		return false;
-	view_pending(version, view);
-	return true;
-}
-
-/*
- * The node that a rowid names.  Under the writer lock of its group a rowid
- * stays what it was when it was read; false says that it was not.
- */
-bool
-oct_regxact_read_row(Oid serverid, uint32 rowid, OctNodeView *view)
-{
-	OctGroupKey group = group_key(serverid);
-	uint32		i = rowid & ~OCT_ROWID_PENDING;
-
-	if (!(rowid & OCT_ROWID_PENDING))
-		return oct_nodetab_read_slot(group, (int32) rowid, view);
-	if (i >= (uint32) oct_pending_count() ||
-		!oct_same_group(oct_pending_get(i)->group, group))
-		return false;
-	view_pending(oct_pending_get(i), view);
-	return true;
 }
 
 

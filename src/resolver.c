@@ -76,7 +76,7 @@ lookup_callback(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 			(const void *) &((struct sockaddr_in6 *) node->ai_addr)->sin6_addr;
 
 		if (inet_ntop(node->ai_family, addr, addresses->text[addresses->n],
-					  OCT_ADDRESS_SIZE) != NULL)
+					  OCT_RESOLVED_SIZE) != NULL)
 			addresses->n++;
 	}
 	ares_freeaddrinfo(info);
@@ -108,7 +108,7 @@ oct_resolver_lookup(const char *name, OctAddresses *addresses,
 	if (is_numeric(name))
 	{
 		addresses->n = 1;
-		strlcpy(addresses->text[0], name, OCT_ADDRESS_SIZE);
+		strlcpy(addresses->text[0], name, OCT_RESOLVED_SIZE);
 		return true;
 	}
 

@@ -14,12 +14,12 @@
 #define OCT_MAX_ADDRESSES	8
 
 /* an address as text, or what passes for one: as long as a name */
-#define OCT_ADDRESS_SIZE	OCT_NAME_SIZE
+#define OCT_RESOLVED_SIZE	OCT_NAME_SIZE
 
 typedef struct OctAddresses
 {
 	int			n;
-	char		text[OCT_MAX_ADDRESSES][OCT_ADDRESS_SIZE];
+	char		text[OCT_MAX_ADDRESSES][OCT_RESOLVED_SIZE];
 } OctAddresses;
 
 extern void oct_resolver_init(void);

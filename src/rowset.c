@@ -17,19 +17,24 @@
 
 /* An empty set that has room for so many rows, in palloc'd memory. */
 OctRowSet *
-oct_rowset_make(int room)
+oct_rowset_make(int room, bool with_options)
 {
 	OctRowSet  *set = palloc0(sizeof(OctRowSet));
 
 	set->room = room;
 	set->rows = palloc_extended(Max(room, 1) * OCT_ROW_MAX_SIZE,
 								MCXT_ALLOC_HUGE);
+	if (with_options)
+		set->options = palloc_extended(Max(room, 1) * sizeof(OctNodeOptions),
+									   MCXT_ALLOC_HUGE);
 	return set;
 }
 
 void
 oct_rowset_free(OctRowSet *set)
 {
+	if (set->options != NULL)
+		pfree(set->options);
 	pfree(set->rows);
 	pfree(set);
 }
@@ -49,6 +54,8 @@ oct_rowset_add(OctRowSet *set, uint32 rowid, OctHealth health,
 	SET_VARSIZE(&row->name, VARHDRSZ + len);
 	memcpy(VARDATA(&row->name), spec->name, len);
 	set->used += INTALIGN(OCT_ROW_HEADER + len);
+	if (set->options != NULL)
+		set->options[set->nrows] = spec->options;
 	set->nrows++;
 }
 
@@ -67,12 +74,13 @@ oct_rowset_next(const OctRowSet *set, Size *position)
 	return row;
 }
 
+/* The key of the row's node; the rest of spec is left as it is. */
 void
-oct_row_get_spec(const OctRow *row, OctNodeSpec *spec)
+oct_row_get_key(const OctRow *row, OctNodeSpec *spec)
 {
 	Size		len = VARSIZE(&row->name) - VARHDRSZ;
 
-	memset(spec, 0, sizeof(OctNodeSpec));
 	spec->port = row->port;
 	memcpy(spec->name, VARDATA(&row->name), len);
+	spec->name[len] = '\0';
 }

@@ -37,6 +37,7 @@
 
 #include "compat.h"
 #include "dataset.h"
+#include "regview.h"
 #include "scan.h"
 
 /* What GetForeignRelSize finds out, in baserel->fdw_private. */
@@ -71,6 +72,7 @@ typedef struct OctScan
 	MemoryContext rows_cxt;		/* for rows */
 	OctRowSet  *rows;			/* NULL: not read yet */
 	Size		position;		/* of the next row */
+	int			row;			/* its number */
 } OctScan;
 
 /* What the search for clauses that come from equivalence classes looks for. */
@@ -219,7 +221,7 @@ octopusGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
 	info->binding = oct_dataset_bind_oid(foreigntableid);
 	info->lookup = find_key(root, baserel, baserel->baserestrictinfo) != NIL;
 
-	baserel->tuples = oct_regxact_count(info->binding->serverid);
+	baserel->tuples = oct_regview_count(oct_regview_group(info->binding->serverid));
 	if (info->lookup)
 		baserel->rows = 1;
 	else
@@ -355,19 +357,20 @@ read_rows(ForeignScanState *node)
 {
 	OctScan    *scan = (OctScan *) node->fdw_state;
 	CommandId	cid = node->ss.ps.state->es_snapshot->curcid;
-	Oid			serverid = scan->binding->serverid;
+	OctGroupKey group = oct_regview_group(scan->binding->serverid);
+	bool		with_options = scan->binding->with_options;
 	MemoryContext caller_cxt;
 	OctNodeSpec key;
 	OctNodeView view;
 
 	caller_cxt = MemoryContextSwitchTo(scan->rows_cxt);
 	if (scan->keys == NIL)
-		scan->rows = oct_regxact_read_group(serverid, cid);
+		scan->rows = oct_regview_read_group(group, cid, with_options);
 	else
 	{
-		scan->rows = oct_rowset_make(1);
+		scan->rows = oct_rowset_make(1, with_options);
 		if (evaluate_key(scan, node->ss.ps.ps_ExprContext, &key) &&
-			oct_regxact_lookup(serverid, &key, cid, &view))
+			oct_regview_lookup(group, &key, cid, &view))
 			oct_rowset_add(scan->rows, view.rowid, view.health, &view.spec);
 	}
 	MemoryContextSwitchTo(caller_cxt);
@@ -378,17 +381,24 @@ octopusIterateForeignScan(ForeignScanState *node)
 {
 	OctScan    *scan = (OctScan *) node->fdw_state;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+	OctNodeOptions *options = NULL;
+	MemoryContext caller_cxt;
 	OctRow	   *row;
 
 	if (scan->rows == NULL)
 		read_rows(node);
+	if (scan->rows->options != NULL)
+		options = &scan->rows->options[scan->row];
 	row = oct_rowset_next(scan->rows, &scan->position);
 	if (row == NULL)
 		return ExecClearTuple(slot);
 
 	/* the row's ctid tells modify.c which row it is */
+	caller_cxt = MemoryContextSwitchTo(node->ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
 	oct_dataset_store_row(scan->binding, PointerGetDatum(&row->name), row->port,
-						  row->health, slot);
+						  row->health, options, slot);
+	MemoryContextSwitchTo(caller_cxt);
+	scan->row++;
 	ItemPointerSet(&slot->tts_tid, row->rowid, FirstOffsetNumber);
 	return slot;
 }
@@ -399,6 +409,7 @@ octopusReScanForeignScan(ForeignScanState *node)
 	OctScan    *scan = (OctScan *) node->fdw_state;
 
 	scan->position = 0;
+	scan->row = 0;
 	if (scan->keys != NIL)
 	{
 		MemoryContextReset(scan->rows_cxt);

@@ -87,7 +87,7 @@ sub image
 		next unless defined $change{$key};
 		$bytes =~ s/^$key\t.*$/$key\t$change{$key}/m;
 	}
-	$bytes .= "node\t$_->[0]\t$_->[1]\n" foreach @{ $change{nodes} // [] };
+	$bytes .= "node\t$_->[0]\t$_->[1]\t0\tsomebody\n" foreach @{ $change{nodes} // [] };
 	my ($ngroups, $nnodes) = (0, 0);
 	$ngroups++ while $bytes =~ /^group\t/mg;
 	$nnodes++ while $bytes =~ /^node\t/mg;

@@ -38,14 +38,14 @@ my ($database, $server) = split /\|/,
 my $text = read_bytes($path);
 like(
 	$text,
-	qr/^octopus_fdw\ registry\t1\n
+	qr/^octopus_fdw\ registry\t2\n
 	system\t$system\n
 	serial\t2\n
 	xid\t\d+\n
 	counts\t1\t2\n
 	group\t$database\tpostgres\t$server\toctopus\n
-	node\t127\.0\.0\.1\t5432\n
-	node\t127\.0\.0\.2\t5432\n
+	node\t127\.0\.0\.1\t5432\t\d+\t\w+\n
+	node\t127\.0\.0\.2\t5432\t\d+\t\w+\n
 	end\t8\t[0-9a-f]{8}\n\z/x,
 	'the file can be read');
 on_disk($monitor, [ '127.0.0.1', '127.0.0.2' ], 'and has the right checksum');

@@ -37,7 +37,7 @@ $monitor->stop;
 my $good = read_bytes($path);
 my $half = substr($good, 0, length($good) / 2);
 (my $edited = $good) =~ s/127\.0\.0\.2/127.0.0.3/ or die;
-(my $newer = $good) =~ s/^(octopus_fdw registry\t)1/${1}2/ or die;
+(my $newer = $good) =~ s/^(octopus_fdw registry\t)2/${1}3/ or die;
 (my $noise = $good) =~ tr/\0-\377/\200-\377\0-\177/;
 
 # What is done to the file, and the cause that is told.

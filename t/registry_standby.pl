@@ -41,7 +41,7 @@ $primary->poll_query_until('postgres',
 	"SELECT count(*) > 0 FROM octopus.nodes WHERE node_name = '127.0.0.2'");
 $primary->backup('first');
 ok($writer->pumpable, 'a base backup while somebody writes');
-$writer->signal('INT');
+$writer->signal('TERM');
 $writer->finish;
 
 my $copy = PostgreSQL::Test::Cluster->new('copy');

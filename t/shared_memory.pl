@@ -97,7 +97,7 @@ $monitor->pgbench(
 	\%write);
 
 ok($readers->pumpable, 'readers went on all the time');
-$readers->signal('INT');
+$readers->signal('TERM');
 $readers->finish;
 is($stderr, '', 'no reader met an error');
 

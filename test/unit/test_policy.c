@@ -35,6 +35,7 @@ static const struct
 	{OCT_REASON_TOO_MANY_CONNECTIONS, OCT_EVIDENCE_ALIVE, "too_many_connections"},
 	{OCT_REASON_PROTOCOL_ERROR, OCT_EVIDENCE_DEAD, "protocol_error"},
 	{OCT_REASON_VOIDED, OCT_EVIDENCE_NONE, "voided"},
+	{OCT_REASON_DISABLED, OCT_EVIDENCE_NONE, "disabled"},
 };
 
 static OctPolicy

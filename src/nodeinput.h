@@ -1,0 +1,16 @@
+/*-------------------------------------------------------------------------
+ *
+ * nodeinput.h
+ *	  From a tuple to a node: what users give, checked.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NODEINPUT_H
+#define NODEINPUT_H
+
+#include "dataset.h"
+
+extern void oct_nodeinput_read(const OctBinding *binding, Relation rel,
+							   TupleTableSlot *slot, OctNodeSpec *spec);
+
+#endif							/* NODEINPUT_H */

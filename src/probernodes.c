@@ -1,0 +1,225 @@
+/*-------------------------------------------------------------------------
+ *
+ * probernodes.c
+ *	  Which nodes the prober has, and the policy that each is probed by.
+ *
+ * They are learned from the journal of the table of nodes.  What a node leaves
+ * open its group says, and what that leaves the settings do.  A node that is
+ * not enabled has no timer, and its health is unknown.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/pg_prng.h"
+#include "utils/memutils.h"
+
+#include "clock.h"
+#include "nodetab.h"
+#include "optable.h"
+#include "pairs.h"
+#include "prober_internal.h"
+#include "report.h"
+
+/* the tries of a restarted prober are spread over this, or a period */
+#define OCT_RESTART_SPREAD_MS	1000
+
+/* the most changes copied at once */
+#define OCT_BATCH			256
+
+static OctNode **nodes;			/* by slot; NULL where there is none */
+static OctChangeCursor cursor;
+static OctGroupCopies copies;
+static OctPolicy settings;		/* those in force */
+static int	shortest_timeout_ms = PG_INT32_MAX;
+
+/* Once a process.  The first pass of reconciling finds all nodes. */
+void
+oct_prober_init_nodes(void)
+{
+	int			ngroups = oct_nodetab_ngroups();
+
+	settings = oct_default_policy;
+	nodes = MemoryContextAllocExtended(TopMemoryContext,
+									   sizeof(OctNode *) * oct_nodetab_nslots(),
+									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	copies.versions = MemoryContextAllocZero(TopMemoryContext,
+											 sizeof(uint32) * ngroups);
+	copies.groups = MemoryContextAllocHuge(TopMemoryContext,
+										   sizeof(OctGroup) * ngroups);
+	oct_nodetab_rewind(&cursor);
+}
+
+/* The node in a slot. */
+OctNode *
+oct_prober_node(int32 slot)
+{
+	return nodes[slot];
+}
+
+/* No node has a shorter one. */
+int
+oct_prober_shortest_timeout_ms(void)
+{
+	return shortest_timeout_ms;
+}
+
+/* What a node's server will see. */
+const char *
+oct_prober_application_name(const OctNode *node)
+{
+	const char *name = oct_pairs_get(&copies.groups[node->group].policy,
+									 "application_name");
+
+	return name != NULL ? name : oct_application_name;
+}
+
+/* The policy by which a node is to be probed. */
+static OctPolicy
+policy_of(const OctNode *node)
+{
+	OctPolicy	policy = node->spec.options.policy;
+	OctPolicy	group;
+
+	oct_optable_read_pairs(&group, &copies.groups[node->group].policy);
+	if (settings.enabled == false || group.enabled == false)
+		policy.enabled = false; /* all three must say yes */
+	oct_optable_inherit(&policy, &group);
+	oct_optable_inherit(&policy, &settings);
+	shortest_timeout_ms = Min(shortest_timeout_ms, policy.timeout_ms);
+	return policy;
+}
+
+/* A node is not to be probed: nothing is known of it from now on. */
+static void
+disable_node(OctNode *node, OctTime now)
+{
+	OctVerdict	verdict = {.health = OCT_UNKNOWN};
+	OctOutcome	outcome = {.reason = OCT_REASON_DISABLED};
+
+	oct_prober_stop(node);
+	oct_probe_init(&node->probe, verdict, OCT_TIME_NEVER, node->probe.phase);
+	oct_report_verdict(node->slot, node->generation, &verdict, &outcome, 0);
+}
+
+/* Puts the policy that holds for a node by now in force, if it is another one. */
+static void
+update_policy(OctNode *node, OctTime now)
+{
+	OctPolicy	policy = policy_of(node);
+	bool		was_enabled = node->policy.enabled;
+	OctVerdict	unknown = {.health = OCT_UNKNOWN};
+
+	if (memcmp(&policy, &node->policy, sizeof(policy)) == 0)
+		return;
+	node->policy = policy;
+	if (was_enabled && !policy.enabled)
+		disable_node(node, now);
+	else if (!was_enabled && policy.enabled)
+		oct_probe_init(&node->probe, unknown, now, node->probe.phase);
+	else if (policy.enabled)
+		oct_probe_on_policy(&node->probe, &node->policy, now);
+	if (policy.enabled)
+		oct_prober_arm(node);
+}
+
+static void
+drop_node(OctNode *node)
+{
+	oct_prober_stop(node);
+	nodes[node->slot] = NULL;
+	pfree(node);
+}
+
+/*
+ * Takes up a node: a new one at once, one that has a verdict already, of a
+ * prober before us, within its next period.
+ */
+static void
+take_node(const OctSlotChange *change, OctTime now)
+{
+	OctNode    *node = MemoryContextAllocZero(TopMemoryContext, sizeof(OctNode));
+	OctNodeStatus status;
+	OctVerdict	verdict = {.health = OCT_UNKNOWN};
+	OctTime		due = now;
+
+	node->slot = change->slot;
+	node->generation = change->generation;
+	node->group = change->group;
+	node->spec = change->spec;
+	node->policy = policy_of(node);
+	nodes[node->slot] = node;
+
+	oct_nodetab_get_status(node->slot, &status);
+	if (status.generation == node->generation &&
+		status.outcome.reason != OCT_REASON_DISABLED)
+	{
+		int			spread_ms = Min(node->policy.period_ms, OCT_RESTART_SPREAD_MS);
+
+		verdict.health = status.health;
+		verdict.failures = status.failures;
+		verdict.successes = status.successes;
+		due = oct_time_add_us(now, pg_prng_uint64_range(&pg_global_prng_state, 0,
+														spread_ms * OCT_US_PER_MS));
+	}
+	oct_probe_init(&node->probe, verdict, due,
+				   (uint16) pg_prng_uint32(&pg_global_prng_state));
+	if (node->policy.enabled)
+		oct_prober_arm(node);
+	else
+		disable_node(node, now);
+}
+
+static void
+serve_change(const OctSlotChange *change, OctTime now)
+{
+	OctNode    *node = nodes[change->slot];
+
+	if (node != NULL && node->generation == change->generation)
+	{
+		node->spec.options = change->spec.options;
+		update_policy(node, now);
+		return;
+	}
+	if (node != NULL)
+		drop_node(node);
+	if (change->generation != 0)
+		take_node(change, now);
+}
+
+/*
+ * Learns what was registered, changed and unregistered.  Returns false if the
+ * table is being written, so that we have to come back.
+ */
+bool
+oct_prober_reconcile(OctTime now)
+{
+	static OctSlotChange changes[OCT_BATCH];
+
+	while (oct_nodetab_has_changes(&cursor))
+	{
+		int			n = oct_nodetab_next_changes(&cursor, changes, OCT_BATCH,
+												 &copies);
+
+		if (n < 0)
+			return false;
+		for (int i = 0; i < n; i++)
+			serve_change(&changes[i], now);
+	}
+	return true;
+}
+
+/* New settings count at once, but only if they are new. */
+void
+oct_prober_reload(OctTime now)
+{
+	if (memcmp(&settings, &oct_default_policy, sizeof(settings)) == 0)
+		return;
+	settings = oct_default_policy;
+	shortest_timeout_ms = PG_INT32_MAX;
+	for (int i = 0; i < oct_nodetab_nslots(); i++)
+	{
+		if (nodes[i] != NULL)
+			update_policy(nodes[i], now);
+	}
+}
