@@ -42,13 +42,13 @@ oct_attempt_begin(OctAttempt *attempt, const OctNodeSpec *spec,
 
 /*
  * Watches the socket of the running leg, unless it is watched for that already.
- * (Within a leg libpq keeps to one socket: it has one address, and does not
- * try encryption.)
+ * Where encryption is tried libpq may change its socket, maybe for one of the
+ * same number, so it is always watched anew.
  */
 static bool
 watch(OctAttempt *attempt, int events, int owner, OctOutcome *outcome)
 {
-	if (events == attempt->events ||
+	if ((events == attempt->events && attempt->one_socket) ||
 		oct_iomux_watch(oct_pqprobe_socket(&attempt->probe), events, owner))
 	{
 		attempt->events = events;
@@ -64,13 +64,16 @@ watch(OctAttempt *attempt, int events, int owner, OctOutcome *outcome)
 /* Starts the current leg.  Its socket will be told as "owner". */
 bool
 oct_attempt_start_leg(OctAttempt *attempt, const OctNodeSpec *spec,
+					  const OctPairs *policy,
 					  const char *application_name, int owner,
 					  OctOutcome *outcome)
 {
 	OctLegs    *legs = attempt->legs;
 	OctTarget	target = {
 		.port = spec->port,
+		.name = spec->name,
 		.application_name = application_name,
+		.policy = policy,
 	};
 
 	if (spec->options.hostaddr[0] != '\0')
@@ -82,6 +85,7 @@ oct_attempt_start_leg(OctAttempt *attempt, const OctNodeSpec *spec,
 			legs->addresses.text[legs->current] : spec->name;
 
 	attempt->events = 0;
+	attempt->one_socket = policy->size == 0;
 	return oct_pqprobe_start(&attempt->probe, &target, outcome) &&
 		watch(attempt, OCT_IO_WRITE, owner, outcome);
 }

@@ -31,12 +31,14 @@ typedef struct OctAttempt
 {
 	OctPqProbe	probe;
 	int			events;			/* that its socket is watched for */
+	bool		one_socket;		/* does it keep to its socket? */
 	OctLegs    *legs;			/* palloc'd; NULL: the name is the address */
 } OctAttempt;
 
 extern int	oct_attempt_begin(OctAttempt *attempt, const OctNodeSpec *spec,
 							  OctOutcome *outcome);
 extern bool oct_attempt_start_leg(OctAttempt *attempt, const OctNodeSpec *spec,
+								  const OctPairs *policy,
 								  const char *application_name, int owner,
 								  OctOutcome *outcome);
 extern bool oct_attempt_advance(OctAttempt *attempt, int owner,

@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/heapam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -23,16 +24,50 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/syscache.h"
 
 #include "ddl.h"
 #include "registry.h"
 #include "regxact.h"
+#include "touched.h"
 
 static object_access_hook_type prev_object_access_hook = NULL;
 static bool started_in_recovery = false;
+
+static void
+on_drop(Oid class_id, Oid object_id)
+{
+	HeapTuple	tuple;
+
+	if (class_id == DatabaseRelationId)
+		oct_regxact_drop_database(object_id);
+	else if (class_id == ForeignServerRelationId)
+		oct_regxact_drop_server(object_id);
+	else if (class_id == UserMappingRelationId)
+	{
+		tuple = SearchSysCache1(USERMAPPINGOID, ObjectIdGetDatum(object_id));
+		if (!HeapTupleIsValid(tuple))
+			return;
+		oct_touched_note_server(((Form_pg_user_mapping) GETSTRUCT(tuple))->umserver);
+		ReleaseSysCache(tuple);
+	}
+}
+
+/* A server that is new has no nodes yet, so it does not matter. */
+static void
+on_change(ObjectAccessType access, Oid class_id, Oid object_id)
+{
+	if (class_id == UserMappingRelationId)
+		oct_touched_note_mapping(object_id);
+	else if (class_id == ForeignServerRelationId && access == OAT_POST_ALTER)
+		oct_touched_note_server(object_id);
+	else if (class_id == DatabaseRelationId && access == OAT_POST_ALTER)
+		oct_touched_note_database(object_id);
+}
 
 static void
 on_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
@@ -41,12 +76,10 @@ on_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 	if (prev_object_access_hook)
 		prev_object_access_hook(access, class_id, object_id, sub_id, arg);
 
-	if (access != OAT_DROP)
-		return;
-	if (class_id == DatabaseRelationId)
-		oct_regxact_drop_database(object_id);
-	else if (class_id == ForeignServerRelationId)
-		oct_regxact_drop_server(object_id);
+	if (access == OAT_DROP)
+		on_drop(class_id, object_id);
+	else if (access == OAT_POST_ALTER || access == OAT_POST_CREATE)
+		on_change(access, class_id, object_id);
 }
 
 /* Once a process, in _PG_init; children of the postmaster inherit it. */

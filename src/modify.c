@@ -31,6 +31,7 @@
 #include "nodeinput.h"
 #include "regview.h"
 #include "regxact.h"
+#include "touched.h"
 
 #define OCT_ROWID_COLUMN	"ctid"
 
@@ -137,6 +138,7 @@ begin_modify(Relation rel, CommandId cid, const char *command)
 	check_writable(rel, modify->binding);
 	oct_regxact_lock_group(modify->binding->serverid);
 	oct_ddl_drop_lost_servers();
+	oct_touched_compare(modify->binding->serverid);
 	return modify;
 }
 

@@ -8,13 +8,14 @@
  */
 #include "postgres.h"
 
-#include "commands/dbcommands.h"
-#include "foreign/foreign.h"
 #include "miscadmin.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 
+#include "grouppolicy.h"
 #include "netchange.h"
 #include "pending.h"
+#include "touched.h"
 
 /* A node that changes, before the changes are put together by group. */
 typedef struct OctNetNode
@@ -77,21 +78,13 @@ collect_net_nodes(int *nnodes)
 static const OctGroup *
 describe_group(OctGroupKey key)
 {
-	ForeignServer *server;
-	char	   *dbname;
 	OctGroup   *group;
 
 	if (key.dboid != MyDatabaseId)
 		return NULL;
-	server = GetForeignServerExtended(key.serverid, FSV_MISSING_OK);
-	dbname = get_database_name(MyDatabaseId);
-	if (server == NULL || dbname == NULL)
-		return NULL;
-	group = palloc0(sizeof(OctGroup));
+	group = palloc(sizeof(OctGroup));
 	group->key = key;
-	strlcpy(group->server_name, server->servername, NAMEDATALEN);
-	strlcpy(group->dbname, dbname, NAMEDATALEN);
-	return group;
+	return oct_grouppolicy_read(group) ? group : NULL;
 }
 
 /* What becomes of a node. */
@@ -163,6 +156,26 @@ fill_change(OctChange *change, const OctNetNode *nodes, int nnodes,
 	return specs;
 }
 
+/* Groups that have another description only; returns how many changes there are. */
+static int
+add_touched(OctChange *changes, int nchanges, OctGroup *groups, int ngroups)
+{
+	int			nnode_changes = nchanges;
+
+	for (int g = 0; g < ngroups; g++)
+	{
+		int			i = 0;
+
+		while (i < nnode_changes && !oct_same_group(changes[i].key, groups[g].key))
+			i++;
+		if (i < nnode_changes)
+			continue;			/* described by then */
+		changes[nchanges].key = groups[g].key;
+		changes[nchanges++].group = &groups[g];
+	}
+	return nchanges;
+}
+
 /*
  * The net changes of the transaction, one for each group, in memory that lives
  * as long as it.  A node that was removed and registered again is a new
@@ -173,12 +186,22 @@ oct_netchange_collect(OctChange **net_changes)
 {
 	int			nchanges = 0;
 	int			nnodes;
-	OctNetNode *nodes = collect_net_nodes(&nnodes);
-	MemoryContext caller_cxt = MemoryContextSwitchTo(TopTransactionContext);
-	OctNodeSpec *specs = palloc_extended(sizeof(OctNodeSpec) * 2 * Max(nnodes, 1),
-										 MCXT_ALLOC_HUGE);
-	OctChange  *changes = palloc_extended(sizeof(OctChange) * Max(nnodes, 1),
-										  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	int			ngroups;
+	OctGroup   *groups;
+	OctNetNode *nodes;
+	OctNodeSpec *specs;
+	OctChange  *changes;
+	MemoryContext caller_cxt;
+
+	/* see what those committed who held the lock of the registry before us */
+	AcceptInvalidationMessages();
+	nodes = collect_net_nodes(&nnodes);
+	ngroups = oct_touched_collect(&groups);
+	caller_cxt = MemoryContextSwitchTo(TopTransactionContext);
+	specs = palloc_extended(sizeof(OctNodeSpec) * 2 * Max(nnodes, 1),
+							MCXT_ALLOC_HUGE);
+	changes = palloc_extended(sizeof(OctChange) * (Max(nnodes, 1) + ngroups),
+							  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	for (int first = 0, i; first < nnodes; first = i)
 	{
@@ -189,6 +212,7 @@ oct_netchange_collect(OctChange **net_changes)
 			i++;
 		specs = fill_change(&changes[nchanges++], &nodes[first], i - first, specs);
 	}
+	nchanges = add_touched(changes, nchanges, groups, ngroups);
 	MemoryContextSwitchTo(caller_cxt);
 	*net_changes = changes;
 	return nchanges;

@@ -24,7 +24,7 @@
 
 #include "rowset.h"
 
-/* Settings, defined in option.c; both need a restart. */
+/* Settings, defined in settings.c; both need a restart. */
 extern PGDLLIMPORT int oct_max_nodes;
 extern PGDLLIMPORT int oct_max_groups;
 

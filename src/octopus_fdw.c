@@ -20,11 +20,11 @@
 #include "dataset.h"
 #include "ddl.h"
 #include "modify.h"
-#include "option.h"
 #include "prober.h"
 #include "registry.h"
 #include "regxact.h"
 #include "scan.h"
+#include "settings.h"
 
 PG_MODULE_MAGIC;
 
@@ -58,7 +58,7 @@ _PG_init(void)
 	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;
 
-	oct_option_define_settings();
+	oct_settings_define();
 	oct_regxact_init();
 	oct_ddl_init();
 	oct_prober_register();

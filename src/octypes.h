@@ -89,6 +89,7 @@ typedef enum OctReason
 	OCT_REASON_TIMEOUT,
 	OCT_REASON_NAME_RESOLUTION,
 	OCT_REASON_AUTH_FAILED,
+	OCT_REASON_PASSWORD_NEEDED,
 	OCT_REASON_STARTING_UP,
 	OCT_REASON_IN_RECOVERY,
 	OCT_REASON_NOT_ACCEPTING,
@@ -143,6 +144,13 @@ oct_same_group(OctGroupKey a, OctGroupKey b)
 {
 	return a.dboid == b.dboid && a.serverid == b.serverid;
 }
+
+/*
+ * Pairs of a group's policy that are no options: has it a user mapping, and who
+ * owns the server, if probes must not do more than he could.
+ */
+#define OCT_PAIR_MAPPING	"octopus.mapping"
+#define OCT_PAIR_OWNER		"octopus.owner"
 
 /* Pairs "key=value", packed one behind the other; see pairs.h. */
 typedef struct OctPairs

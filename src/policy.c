@@ -36,6 +36,8 @@ static const OctReasonInfo oct_policy_reasons[] = {
 	{OCT_EVIDENCE_DEAD, "name_resolution", "The name has no known address"},
 	[OCT_REASON_AUTH_FAILED] =
 	{OCT_EVIDENCE_ALIVE, "auth_failed", "The server answered, but refused the login"},
+	[OCT_REASON_PASSWORD_NEEDED] =
+	{OCT_EVIDENCE_ALIVE, "auth_failed", "The server asks for a password, and there is none"},
 	[OCT_REASON_STARTING_UP] =
 	{OCT_EVIDENCE_DEAD, "starting_up", "The server is starting up"},
 	[OCT_REASON_IN_RECOVERY] =
@@ -61,6 +63,22 @@ OctEvidence
 oct_policy_evidence(OctReason reason)
 {
 	return oct_policy_reasons[reason].evidence;
+}
+
+/*
+ * The same for what a check asks: where the login has to succeed, a refused one
+ * is a failure.
+ */
+OctEvidence
+oct_policy_evidence_of(OctReason reason, OctCheckType check_type)
+{
+	bool		login = check_type == OCT_CHECK_CONNECTION ||
+		check_type == OCT_CHECK_QUERY;
+
+	if (login && reason != OCT_REASON_OK &&
+		oct_policy_evidence(reason) == OCT_EVIDENCE_ALIVE)
+		return OCT_EVIDENCE_DEAD;
+	return oct_policy_evidence(reason);
 }
 
 /* Static text. */

@@ -33,6 +33,8 @@ typedef struct OctVerdict
 #define OCT_VOID_DELAY_MS	100
 
 extern OctEvidence oct_policy_evidence(OctReason reason);
+extern OctEvidence oct_policy_evidence_of(OctReason reason,
+										  OctCheckType check_type);
 extern const char *oct_policy_reason_code(OctReason reason);
 extern const char *oct_policy_reason_sentence(OctReason reason);
 extern OctReason oct_policy_reason_of_error(const char *sqlstate,

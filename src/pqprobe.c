@@ -5,7 +5,8 @@
  *
  * The question is whether a server answers, so the try ends with the login,
  * or with what the server says instead of it.  It logs in as the operating
- * system's user of this server, without a password and without encryption.
+ * system's user of this server, without a password and without encryption,
+ * unless its group says otherwise.
  *
  * libpq takes defaults from the environment and from files in the home
  * directory.  A monitor's probes must depend on none of these, and no secret
@@ -28,7 +29,9 @@
 #include "libpq-fe.h"
 
 #include "iomux.h"
+#include "pairs.h"
 #include "policy.h"
+#include "pqlogin.h"
 #include "pqprobe.h"
 
 /* a home directory and a password file that nobody has */
@@ -93,8 +96,6 @@ static const char *const other_variables[] = {
 	"PGSERVICEFILE", "PGSYSCONFDIR", "PGTZ", "PGDATESTYLE", "PGGEQO",
 };
 
-/* the name of the operating system's user */
-static char user_name[256];
 
 
 /* Cuts libpq off from environment and home directory. */
@@ -107,6 +108,7 @@ shield_environment(void)
 		elog(ERROR, "out of memory");
 	for (PQconninfoOption *option = options; option->keyword != NULL; option++)
 	{
+		oct_pqlogin_know(option->keyword);
 		if (option->envvar != NULL)
 			unsetenv(option->envvar);
 	}
@@ -129,7 +131,7 @@ oct_pqprobe_init(void)
 	if (pw == NULL)
 		elog(ERROR, "could not look up effective user ID %ld: %m",
 			 (long) geteuid());
-	strlcpy(user_name, pw->pw_name, sizeof(user_name));
+	oct_pqlogin_init(pw->pw_name);
 	shield_environment();
 }
 
@@ -212,7 +214,7 @@ classify_failure(const OctPqProbe *probe, OctOutcome *outcome)
 
 	if (PQconnectionNeedsPassword(probe->conn))
 	{
-		outcome->reason = OCT_REASON_OK;
+		outcome->reason = OCT_REASON_PASSWORD_NEEDED;
 		return;
 	}
 
@@ -238,6 +240,12 @@ describe_login(const OctPqProbe *probe, OctOutcome *outcome)
 	const char *standby = PQparameterStatus(probe->conn, "in_hot_standby");
 
 	outcome->reason = OCT_REASON_OK;
+	if (probe->must_use_password && !PQconnectionUsedPassword(probe->conn))
+	{
+		outcome->reason = OCT_REASON_AUTH_FAILED;
+		strlcpy(outcome->message, "the server did not ask for the password",
+				OCT_MESSAGE_SIZE);
+	}
 	outcome->server_version = PQserverVersion(probe->conn);
 	if (standby != NULL)
 		outcome->role = strcmp(standby, "on") == 0 ? OCT_ROLE_STANDBY :
@@ -275,20 +283,12 @@ note_phase(OctPqProbe *probe)
 static struct pg_conn *
 connect_to(const OctTarget *target)
 {
+	OctLogin	login;
 	char		port[12];
-	const char *keywords[] = {
-		target->socket_dir != NULL ? "host" : "hostaddr",
-		"port", "user", "dbname", "application_name", "sslmode",
-		"gssencmode", "passfile", "keepalives", NULL
-	};
-	const char *values[] = {
-		target->socket_dir != NULL ? target->socket_dir : target->address,
-		port, user_name, "postgres", target->application_name, "disable",
-		"disable", OCT_NOWHERE, "0", NULL
-	};
 
 	snprintf(port, sizeof(port), "%d", target->port);
-	return PQconnectStartParams(keywords, values, 0);
+	oct_pqlogin_compose(&login, target, port);
+	return PQconnectStartParams(login.keywords, login.values, 0);
 }
 
 /*
@@ -300,6 +300,8 @@ bool
 oct_pqprobe_start(OctPqProbe *probe, const OctTarget *target,
 				  OctOutcome *outcome)
 {
+	const char *forbidden;
+
 	memset(outcome, 0, sizeof(OctOutcome));
 	probe->phase = OCT_PHASE_CONNECT;
 	probe->advances = 0;
@@ -315,6 +317,18 @@ oct_pqprobe_start(OctPqProbe *probe, const OctTarget *target,
 		return false;
 	}
 
+	forbidden = oct_pqlogin_forbid(target);
+	if (forbidden != NULL)
+	{
+		outcome->reason = OCT_REASON_AUTH_FAILED;
+		outcome->phase = OCT_PHASE_AUTH;
+		strlcpy(outcome->message, forbidden, OCT_MESSAGE_SIZE);
+		return false;
+	}
+
+	probe->must_use_password =
+		oct_pairs_get(target->policy, OCT_PAIR_OWNER) != NULL &&
+		oct_pairs_get(target->policy, OCT_PAIR_MAPPING) != NULL;
 	probe->conn = connect_to(target);
 	if (probe->conn == NULL)
 	{

@@ -14,16 +14,9 @@
 
 #include "octypes.h"
 
-struct pg_conn;
+#include "pqlogin.h"
 
-/* Where to connect to. */
-typedef struct OctTarget
-{
-	const char *socket_dir;		/* NULL: address counts */
-	const char *address;		/* as text */
-	int32		port;
-	const char *application_name;
-} OctTarget;
+struct pg_conn;
 
 /* One try; conn is NULL if there is none under way. */
 typedef struct OctPqProbe
@@ -31,6 +24,7 @@ typedef struct OctPqProbe
 	struct pg_conn *conn;
 	OctPhase	phase;			/* how far it has come */
 	int			advances;		/* since the server answered */
+	bool		must_use_password;
 } OctPqProbe;
 
 extern void oct_pqprobe_init(void);

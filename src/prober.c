@@ -117,7 +117,10 @@ finish_try(OctNode *node, OctOutcome *outcome)
 
 	if (oct_probe_is_void(&node->probe, &node->policy, outcome->reason, lag))
 		outcome->reason = OCT_REASON_VOIDED;
-	evidence = oct_policy_evidence(outcome->reason);
+	evidence = oct_policy_evidence_of(outcome->reason, node->policy.check_type);
+	if (outcome->reason == OCT_REASON_PASSWORD_NEEDED &&
+		evidence == OCT_EVIDENCE_ALIVE)
+		outcome->reason = OCT_REASON_OK;	/* all that was asked */
 	changed = oct_probe_on_outcome(&node->probe, &node->policy, evidence, now);
 	oct_prober_arm(node);
 
@@ -137,6 +140,7 @@ start_leg(OctNode *node, OctOutcome *outcome)
 	oct_probe_on_leg(&node->probe, &node->policy, node->leg, node->nlegs, oct_now());
 	oct_prober_arm(node);
 	return oct_attempt_start_leg(&node->attempt, &node->spec,
+								 oct_prober_group_policy(node),
 								 oct_prober_application_name(node), node->slot,
 								 outcome);
 }

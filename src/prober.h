@@ -10,7 +10,7 @@
 
 #include "policy.h"
 
-/* Settings, given their names in option.c. */
+/* Settings, given their names in settings.c. */
 extern OctPolicy oct_default_policy;
 extern char *oct_application_name;
 

@@ -44,5 +44,6 @@ extern void oct_prober_reload(OctTime now);
 extern OctNode *oct_prober_node(int32 slot);
 extern int	oct_prober_shortest_timeout_ms(void);
 extern const char *oct_prober_application_name(const OctNode *node);
+extern const OctPairs *oct_prober_group_policy(const OctNode *node);
 
 #endif							/* PROBER_INTERNAL_H */

@@ -74,6 +74,13 @@ oct_prober_application_name(const OctNode *node)
 	return name != NULL ? name : oct_application_name;
 }
 
+/* What a node's group says; good until the next reconciling. */
+const OctPairs *
+oct_prober_group_policy(const OctNode *node)
+{
+	return &copies.groups[node->group].policy;
+}
+
 /* The policy by which a node is to be probed. */
 static OctPolicy
 policy_of(const OctNode *node)
@@ -86,6 +93,10 @@ policy_of(const OctNode *node)
 		policy.enabled = false; /* all three must say yes */
 	oct_optable_inherit(&policy, &group);
 	oct_optable_inherit(&policy, &settings);
+	if (policy.check_type == OCT_CHECK_AUTO)
+		policy.check_type =
+			oct_pairs_get(&copies.groups[node->group].policy, OCT_PAIR_MAPPING) != NULL ?
+			OCT_CHECK_CONNECTION : OCT_CHECK_PING;
 	shortest_timeout_ms = Min(shortest_timeout_ms, policy.timeout_ms);
 	return policy;
 }

@@ -42,6 +42,7 @@
 #include "registry.h"
 #include "regview.h"
 #include "regxact.h"
+#include "touched.h"
 
 /* the fourth field of our advisory lock tags, away from the SQL functions' */
 #define OCT_LOCK_GROUP		0x0C70
@@ -251,12 +252,14 @@ prepare_commit(void)
 		database_has_nodes(dropped_database);
 	int			elevel = must_commit ? WARNING : ERROR;
 
-	if ((oct_pending_count() == 0 && !must_commit) ||
+	if ((oct_pending_count() == 0 && !must_commit && !oct_touched_any()) ||
 		!oct_registry_open(elevel, oct_pending_drops_only()))
 		return;
 	if (must_commit)
 		drop_nodes_of_database(dropped_database);
 	n_net_changes = oct_netchange_collect(&net_changes);
+	if (oct_pending_count() == 0 && n_net_changes > 0 && !must_commit)
+		oct_registry_check_writable();
 	if (n_net_changes > 0 &&
 		!oct_registry_prepare(net_changes, n_net_changes, elevel))
 		n_net_changes = 0;
@@ -266,6 +269,7 @@ static void
 forget_changes(void)
 {
 	oct_pending_forget();
+	oct_touched_forget();
 	dropped_database = InvalidOid;
 	lock_level = 0;
 	net_changes = NULL;			/* TopTransactionContext's, too */
@@ -296,10 +300,10 @@ xact_callback(XactEvent event, void *arg)
 
 		case XACT_EVENT_PRE_PREPARE:
 			oct_registry_judge();
-			if (oct_pending_count() > 0 || lock_level > 0)
+			if (oct_pending_count() > 0 || lock_level > 0 || oct_touched_any())
 				ereport(ERROR,
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("cannot PREPARE a transaction that has registered or unregistered octopus_fdw nodes")));
+						 errmsg("cannot PREPARE a transaction that has changed octopus_fdw nodes, servers or user mappings")));
 			break;
 
 		case XACT_EVENT_PREPARE:

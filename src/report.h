@@ -10,7 +10,7 @@
 
 #include "policy.h"
 
-/* Setting, given its name in option.c. */
+/* Setting, given its name in settings.c. */
 extern bool oct_log_status_changes;
 
 extern void oct_report_verdict(int32 slot, uint32 generation,

@@ -1,0 +1,131 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.c
+ *	  Settings.
+ *
+ * A setting's variable belongs to the module that obeys it; here it gets its
+ * name, range and description.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "nodetab.h"
+#include "prober.h"
+#include "report.h"
+#include "settings.h"
+
+/* Settings of pg_octopus, the predecessor, that have an heir here. */
+static const char *const inherited_settings[] = {
+	"health_check_period",
+	"health_check_timeout",
+	"health_check_max_retries",
+	"health_check_retry_delay",
+};
+
+/* What pg_octopus understood is ignored here, which must not go unnoticed. */
+static void
+warn_of_old_settings(void)
+{
+	for (int i = 0; i < lengthof(inherited_settings); i++)
+	{
+		char		name[NAMEDATALEN];
+
+		snprintf(name, sizeof(name), "pg_octopus.%s", inherited_settings[i]);
+		if (GetConfigOption(name, true, false) != NULL)
+			ereport(WARNING,
+					(errmsg("setting \"%s\" is ignored", name),
+					 errhint("Use \"octopus.%s\" instead.", inherited_settings[i])));
+	}
+}
+
+static void
+define_policy_settings(void)
+{
+	DefineCustomIntVariable("octopus.health_check_period",
+							"Sets the time between checks of a node.",
+							NULL,
+							&oct_default_policy.period_ms,
+							10000, 1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("octopus.health_check_timeout",
+							"Sets the longest time that one try of a check may take.",
+							NULL,
+							&oct_default_policy.timeout_ms,
+							2000, 1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("octopus.health_check_max_retries",
+							"Sets how often a failed try is repeated before the node counts as unhealthy.",
+							NULL,
+							&oct_default_policy.max_retries,
+							2, 0, 100,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("octopus.health_check_retry_delay",
+							"Sets the time between a failed try and its repetition.",
+							NULL,
+							&oct_default_policy.retry_delay_ms,
+							1000, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+}
+
+static void
+define_table_settings(void)
+{
+	DefineCustomIntVariable("octopus.max_nodes",
+							"Sets the maximum number of registered nodes.",
+							NULL,
+							&oct_max_nodes,
+							4096, 1, 100000,
+							PGC_POSTMASTER, 0,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("octopus.max_groups",
+							"Sets the maximum number of foreign servers that have registered nodes.",
+							NULL,
+							&oct_max_groups,
+							64, 1, 10000,
+							PGC_POSTMASTER, 0,
+							NULL, NULL, NULL);
+}
+
+static void
+define_prober_settings(void)
+{
+	DefineCustomBoolVariable("octopus.log_status_changes",
+							 "Logs each change of a node's health.",
+							 NULL,
+							 &oct_log_status_changes,
+							 true,
+							 PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomStringVariable("octopus.application_name",
+							   "Sets the application name that checks show on the nodes.",
+							   NULL,
+							   &oct_application_name,
+							   "octopus_fdw",
+							   PGC_SIGHUP, 0,
+							   NULL, NULL, NULL);
+}
+
+/* In _PG_init, while the library is being preloaded. */
+void
+oct_settings_define(void)
+{
+	define_policy_settings();
+	define_table_settings();
+	define_prober_settings();
+	MarkGUCPrefixReserved("octopus");
+	warn_of_old_settings();
+}

@@ -1,0 +1,200 @@
+/*-------------------------------------------------------------------------
+ *
+ * touched.c
+ *	  Groups whose description this transaction may have changed by DDL.
+ *
+ * What was touched is only noted.  When the transaction commits, the catalogs
+ * say what became of it, and only what differs from the table counts; so
+ * savepoints need no care.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
+#include "commands/dbcommands.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#include "grouppolicy.h"
+#include "pairs.h"
+#include "touched.h"
+
+/* by catalog; all memory is TopTransactionContext's */
+static List *servers = NIL;
+static List *mappings = NIL;
+static List *databases = NIL;
+
+static void
+note(List **list, Oid oid)
+{
+	MemoryContext caller_cxt = MemoryContextSwitchTo(TopTransactionContext);
+
+	*list = list_append_unique_oid(*list, oid);
+	MemoryContextSwitchTo(caller_cxt);
+}
+
+/* A foreign server was altered, or its mapping was. */
+void
+oct_touched_note_server(Oid serverid)
+{
+	if (oct_grouppolicy_is_ours(serverid))
+		note(&servers, serverid);
+}
+
+/* A user mapping was made or altered; its row may not be visible yet. */
+void
+oct_touched_note_mapping(Oid mappingid)
+{
+	note(&mappings, mappingid);
+}
+
+/*
+ * A database was altered.  One without nodes does not matter: nobody registers
+ * any meanwhile, since it can be renamed only while nobody is connected to it.
+ */
+void
+oct_touched_note_database(Oid dboid)
+{
+	int			nkeys;
+	OctGroupKey *keys = oct_nodetab_read_groups(&nkeys);
+
+	for (int i = 0; i < nkeys; i++)
+	{
+		if (keys[i].dboid == dboid)
+			note(&databases, dboid);
+	}
+	pfree(keys);
+}
+
+static bool
+same_group(const OctGroup *a, const OctGroup *b)
+{
+	return strcmp(a->dbname, b->dbname) == 0 &&
+		strcmp(a->server_name, b->server_name) == 0 &&
+		oct_pairs_equal(&a->policy, &b->policy);
+}
+
+/*
+ * Notes a server whose group is not what the catalogs say: something happened
+ * while we were not loaded.  Waits for nobody.
+ */
+void
+oct_touched_compare(Oid serverid)
+{
+	OctGroup   *shown = palloc(sizeof(OctGroup));
+	OctGroup   *true_one = palloc(sizeof(OctGroup));
+
+	true_one->key = (OctGroupKey) {MyDatabaseId, serverid};
+	if (oct_nodetab_get_group(true_one->key, shown) &&
+		oct_grouppolicy_read(true_one) && !same_group(shown, true_one))
+		note(&servers, serverid);
+	pfree(shown);
+	pfree(true_one);
+}
+
+/* The servers of mappings; tells who made one that probes will not use. */
+static void
+resolve_mappings(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, mappings)
+	{
+		HeapTuple	tuple = SearchSysCache1(USERMAPPINGOID,
+											ObjectIdGetDatum(lfirst_oid(lc)));
+		Form_pg_user_mapping mapping;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		mapping = (Form_pg_user_mapping) GETSTRUCT(tuple);
+		if (oct_grouppolicy_is_ours(mapping->umserver))
+		{
+			ForeignServer *server = GetForeignServer(mapping->umserver);
+
+			note(&servers, mapping->umserver);
+			if (OidIsValid(mapping->umuser) && mapping->umuser != server->owner)
+				ereport(NOTICE,
+						(errmsg("probes do not use the user mapping for \"%s\"",
+								GetUserNameFromId(mapping->umuser, false)),
+						 errdetail("Probes of foreign server \"%s\" use the mapping of its owner, or else of PUBLIC.",
+								   server->servername)));
+		}
+		ReleaseSysCache(tuple);
+	}
+	mappings = NIL;
+}
+
+/* Was anything of ours touched?  Mappings are looked up for that. */
+bool
+oct_touched_any(void)
+{
+	if (mappings != NIL)
+		resolve_mappings();
+	return servers != NIL || databases != NIL;
+}
+
+/* Another name of a database. */
+static void
+rename_database(OctGroup *group)
+{
+	char	   *dbname = get_database_name(group->key.dboid);
+
+	if (dbname == NULL)
+		return;
+	memset(group->dbname, 0, NAMEDATALEN);
+	strlcpy(group->dbname, dbname, NAMEDATALEN);
+}
+
+/*
+ * The groups that are to be described anew, in memory that lives as long as the
+ * transaction.  The caller holds the lock of the registry file.
+ */
+int
+oct_touched_collect(OctGroup **groups)
+{
+	MemoryContext caller_cxt = MemoryContextSwitchTo(TopTransactionContext);
+	int			nkeys;
+	OctGroupKey *keys = oct_nodetab_read_groups(&nkeys);
+	int			n = 0;
+
+	*groups = NULL;
+	for (int i = 0; i < nkeys; i++)
+	{
+		OctGroup   *group;
+		OctGroup	shown;
+
+		bool		here = keys[i].dboid == MyDatabaseId &&
+			list_member_oid(servers, keys[i].serverid);
+
+		if ((!here && !list_member_oid(databases, keys[i].dboid)) ||
+			!oct_nodetab_get_group(keys[i], &shown))
+			continue;
+		if (*groups == NULL)
+			*groups = palloc_extended(sizeof(OctGroup) * nkeys, MCXT_ALLOC_HUGE);
+		group = &(*groups)[n];
+		*group = shown;
+		if (here && !oct_grouppolicy_read(group))
+			continue;
+		if (!here)
+			rename_database(group);
+		if (!same_group(group, &shown))
+			n++;
+	}
+	MemoryContextSwitchTo(caller_cxt);
+	return n;
+}
+
+/* The transaction ends; its memory goes by itself.  Does not throw. */
+void
+oct_touched_forget(void)
+{
+	servers = NIL;
+	mappings = NIL;
+	databases = NIL;
+}
