@@ -106,8 +106,10 @@ typedef enum OctPhase
 {
 	OCT_PHASE_DNS,
 	OCT_PHASE_CONNECT,
+	OCT_PHASE_TLS,
 	OCT_PHASE_STARTUP,
-	OCT_PHASE_AUTH
+	OCT_PHASE_AUTH,
+	OCT_PHASE_QUERY
 } OctPhase;
 
 /* What a server said of its part in replication. */
