@@ -7,6 +7,9 @@
  * dead outweighs trouble of ours at another (an address family that this
  * machine does not have, say).
  *
+ * The resolver learns from it: an address that shows life is worth keeping, and
+ * a name whose addresses do not is to be looked up anew.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -14,107 +17,96 @@
 #include "utils/memutils.h"
 
 #include "attempt.h"
-#include "iomux.h"
-#include "policy.h"
+
+/* Where the node is, unless it has to be looked up. */
+static const char *
+fixed_place(const OctNodeSpec *spec)
+{
+	return spec->options.hostaddr[0] != '\0' ? spec->options.hostaddr : spec->name;
+}
+
+static bool
+is_socket(const OctNodeSpec *spec)
+{
+	return spec->options.hostaddr[0] == '\0' && spec->name[0] == '/';
+}
+
+/* Once for each node, and again when its spec changes. */
+void
+oct_attempt_init(OctAttempt *attempt, const OctNodeSpec *spec)
+{
+	attempt->eager = true;
+	if (is_socket(spec) || !oct_address_parse(&attempt->address, fixed_place(spec)))
+		attempt->address.len = 0;
+}
 
 /*
- * Begins an attempt and returns how many legs it has; 0, with its outcome, if
- * the name has no address.
+ * Begins an attempt.  If its addresses are known it has *nlegs legs.  If they
+ * are being looked up, attempt->waiter will be told, and the attempt is to be
+ * begun anew.  If they cannot be known the outcome says why.
  */
-int
-oct_attempt_begin(OctAttempt *attempt, const OctNodeSpec *spec,
-				  OctOutcome *outcome)
+OctResolution
+oct_attempt_begin(OctAttempt *attempt, const OctNodeSpec *spec, OctTime now,
+				  int *nlegs, OctOutcome *outcome)
 {
 	OctAddresses addresses;
+	OctResolution resolution;
 
+	*nlegs = 1;
 	attempt->legs = NULL;
-	if (spec->name[0] == '/' || spec->options.hostaddr[0] != '\0')
-		return 1;
-	if (!oct_resolver_lookup(spec->name, &addresses, outcome))
-		return 0;
-	if (addresses.n > 1 || strcmp(addresses.text[0], spec->name) != 0)
+	if (is_socket(spec) || attempt->address.len > 0)
+		return OCT_RESOLVED;
+	resolution = oct_resolver_ask(spec->name, now, &attempt->waiter, &addresses,
+								  outcome);
+	if (resolution == OCT_RESOLVED)
 	{
 		attempt->legs = MemoryContextAllocZero(TopMemoryContext, sizeof(OctLegs));
 		attempt->legs->addresses = addresses;
+		*nlegs = addresses.n;
 	}
-	return addresses.n;
+	return resolution;
 }
 
-/*
- * Watches the socket of the running leg, unless it is watched for that already.
- * Where encryption is tried libpq may change its socket, maybe for one of the
- * same number, so it is always watched anew.
- */
-static bool
-watch(OctAttempt *attempt, int events, int owner, OctOutcome *outcome)
-{
-	if ((events == attempt->events && attempt->one_socket) ||
-		oct_iomux_watch(oct_pqprobe_socket(&attempt->probe), events, owner))
-	{
-		attempt->events = events;
-		return true;
-	}
-	memset(outcome, 0, sizeof(OctOutcome));
-	outcome->reason = OCT_REASON_VOIDED;
-	outcome->phase = attempt->probe.phase;
-	strlcpy(outcome->message, strerror(errno), OCT_MESSAGE_SIZE);
-	return false;
-}
-
-/* Starts the current leg.  Its socket will be told as "owner". */
+/* Starts the current leg; "target" has all but the place already. */
 bool
 oct_attempt_start_leg(OctAttempt *attempt, const OctNodeSpec *spec,
-					  const OctPairs *policy,
-					  const char *application_name, int owner,
-					  OctOutcome *outcome)
+					  OctTarget *target, int owner, OctOutcome *outcome)
 {
 	OctLegs    *legs = attempt->legs;
-	OctTarget	target = {
-		.port = spec->port,
-		.name = spec->name,
-		.application_name = application_name,
-		.policy = policy,
-	};
 
-	if (spec->options.hostaddr[0] != '\0')
-		target.address = spec->options.hostaddr;
-	else if (spec->name[0] == '/')
-		target.socket_dir = spec->name;
-	else
-		target.address = legs != NULL ?
-			legs->addresses.text[legs->current] : spec->name;
-
-	attempt->events = 0;
-	attempt->one_socket = policy->size == 0;
-	return oct_pqprobe_start(&attempt->probe, &target, outcome) &&
-		watch(attempt, OCT_IO_WRITE, owner, outcome);
-}
-
-/* The socket of the running leg is ready. */
-bool
-oct_attempt_advance(OctAttempt *attempt, int owner, OctOutcome *outcome)
-{
-	int			events;
-
-	return oct_pqprobe_advance(&attempt->probe, &events, outcome) &&
-		watch(attempt, events, owner, outcome);
+	target->socket_dir = is_socket(spec) ? spec->name : NULL;
+	if (target->socket_dir == NULL)
+	{
+		target->address = legs != NULL ?
+			legs->addresses.at[legs->current] : attempt->address;
+		oct_address_set_port(&target->address, spec->port);
+	}
+	attempt->contact = oct_contact_start(target, &attempt->eager, owner, outcome);
+	return attempt->contact != NULL;
 }
 
 /*
- * The running leg has come to an outcome, or is given up with one.  Returns
- * true if there is another leg, which is to be started; else makes the outcome
- * that of the whole attempt.
+ * The running leg has come to an outcome, or is given up with one, which is the
+ * evidence given.  Returns true if there is another leg, which is to be started;
+ * else makes the outcome that of the whole attempt, and leaves the contact of
+ * the last leg to be taken or to be closed with the attempt.
  */
 bool
-oct_attempt_next_leg(OctAttempt *attempt, OctOutcome *outcome)
+oct_attempt_next_leg(OctAttempt *attempt, const OctNodeSpec *spec,
+					 OctEvidence evidence, OctTime now, OctOutcome *outcome)
 {
-	OctEvidence evidence = oct_policy_evidence(outcome->reason);
 	OctLegs    *legs = attempt->legs;
 
-	oct_pqprobe_close(&attempt->probe);
-	if (legs == NULL || evidence == OCT_EVIDENCE_ALIVE)
+	if (legs == NULL)
 		return false;
+	if (evidence == OCT_EVIDENCE_ALIVE)
+	{
+		oct_resolver_confirm(spec->name, &legs->addresses.at[legs->current], now);
+		return false;
+	}
 
+	if (attempt->contact != NULL)
+		oct_contact_close(oct_attempt_take_contact(attempt));
 	if (evidence == OCT_EVIDENCE_DEAD)
 	{
 		legs->failed = true;
@@ -124,14 +116,35 @@ oct_attempt_next_leg(OctAttempt *attempt, OctOutcome *outcome)
 		return true;
 	if (legs->failed)
 		*outcome = legs->failure;
+	oct_resolver_doubt(spec->name, now);
 	return false;
+}
+
+/* How far it has come. */
+OctPhase
+oct_attempt_phase(const OctAttempt *attempt)
+{
+	return attempt->contact != NULL ? oct_contact_phase(attempt->contact) :
+		OCT_PHASE_DNS;
+}
+
+/* The contact of the last leg, which the caller has to close. */
+OctContact *
+oct_attempt_take_contact(OctAttempt *attempt)
+{
+	OctContact *contact = attempt->contact;
+
+	attempt->contact = NULL;
+	return contact;
 }
 
 /* Ends an attempt, whatever became of it. */
 void
 oct_attempt_end(OctAttempt *attempt)
 {
-	oct_pqprobe_close(&attempt->probe);
+	if (attempt->contact != NULL)
+		oct_contact_close(oct_attempt_take_contact(attempt));
+	oct_resolver_forget(&attempt->waiter);
 	if (attempt->legs != NULL)
 		pfree(attempt->legs);
 	attempt->legs = NULL;

@@ -3,18 +3,20 @@
  * attempt.h
  *	  One try at a node: its addresses in turn, until one shows life.
  *
- * A leg is the try at one address.  An attempt is begun, which tells how many
- * legs it has at most, and then advanced whenever its socket is ready.  Every
- * call that returns false has ended the running leg with an outcome; the owner
- * then asks for the next one, until oct_attempt_next_leg says that there is
- * none and leaves the outcome of the whole.
+ * A leg is the contact with one address.  An attempt is begun, which tells how
+ * many legs it has at most, or that its name is being looked up; the owner then
+ * starts the first leg and advances it whenever its socket is ready.  Every call
+ * that returns false has ended the running leg with an outcome; the owner then
+ * asks for the next one, until oct_attempt_next_leg says that there is none and
+ * leaves the outcome of the whole.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef ATTEMPT_H
 #define ATTEMPT_H
 
-#include "pqprobe.h"
+#include "contact.h"
+#include "policy.h"
 #include "resolver.h"
 
 /* What is known of a name's addresses while they are tried. */
@@ -26,24 +28,29 @@ typedef struct OctLegs
 	OctOutcome	failure;		/* the last one that did */
 } OctLegs;
 
-/* All zero when nothing is under way. */
+/* All zero when nothing is under way, but for what is said to outlive a try. */
 typedef struct OctAttempt
 {
-	OctPqProbe	probe;
-	int			events;			/* that its socket is watched for */
-	bool		one_socket;		/* does it keep to its socket? */
-	OctLegs    *legs;			/* palloc'd; NULL: the name is the address */
+	OctContact *contact;		/* the running leg's */
+	OctLegs    *legs;			/* palloc'd; NULL: there is one address only */
+	OctWaiter	waiter;			/* while the name is looked up */
+	bool		eager;			/* see oct_ping_start; outlives a try */
+	OctAddress	address;		/* of a name that is one; outlives a try */
 } OctAttempt;
 
-extern int	oct_attempt_begin(OctAttempt *attempt, const OctNodeSpec *spec,
-							  OctOutcome *outcome);
+extern void oct_attempt_init(OctAttempt *attempt, const OctNodeSpec *spec);
+extern OctResolution oct_attempt_begin(OctAttempt *attempt,
+									   const OctNodeSpec *spec, OctTime now,
+									   int *nlegs, OctOutcome *outcome);
 extern bool oct_attempt_start_leg(OctAttempt *attempt, const OctNodeSpec *spec,
-								  const OctPairs *policy,
-								  const char *application_name, int owner,
+								  OctTarget *target, int owner,
 								  OctOutcome *outcome);
-extern bool oct_attempt_advance(OctAttempt *attempt, int owner,
-								OctOutcome *outcome);
-extern bool oct_attempt_next_leg(OctAttempt *attempt, OctOutcome *outcome);
+extern bool oct_attempt_next_leg(OctAttempt *attempt,
+								 const OctNodeSpec *spec,
+								 OctEvidence evidence, OctTime now,
+								 OctOutcome *outcome);
+extern OctPhase oct_attempt_phase(const OctAttempt *attempt);
+extern OctContact *oct_attempt_take_contact(OctAttempt *attempt);
 extern void oct_attempt_end(OctAttempt *attempt);
 
 #endif							/* ATTEMPT_H */

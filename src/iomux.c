@@ -10,6 +10,11 @@
  * system calls, too many for a busy prober: while the wait is to be short we
  * ask our epoll instance alone, and the latch has to wait that long.
  *
+ * Whoever drives its socket itself adds it once: a connected one to be told as
+ * long as there is something to read; one that still connects to be told once,
+ * when it has connected or could not, and once more each time when something
+ * comes.  That spares the system call that a change of mind takes.
+ *
  * libpq closes and opens sockets as it sees fit, and a closed socket vanishes
  * from the epoll set by itself; so a socket is never removed, and to watch
  * one means to modify it if it is known and to add it if it is not.
@@ -82,6 +87,21 @@ oct_iomux_max_sockets(void)
 	}
 	fds = Min(limit.rlim_cur, PG_INT32_MAX);
 	return (int) Max(fds - max_safe_fds - OCT_SPARE_FDS, fds / 2);
+}
+
+/*
+ * Watches a new socket: for data, as long as there is some, if it is connected;
+ * else for each change of what can be done with it.  Returns false if the
+ * kernel refuses, with errno set.  Does not throw.
+ */
+bool
+oct_iomux_add(pgsocket sock, bool connected, int owner)
+{
+	struct epoll_event event = {0};
+
+	event.events = connected ? EPOLLIN : EPOLLIN | EPOLLOUT | EPOLLET;
+	event.data.u32 = (uint32) owner;
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, sock, &event) == 0;
 }
 
 /*

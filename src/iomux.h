@@ -20,6 +20,7 @@
 
 extern void oct_iomux_init(void);
 extern int	oct_iomux_max_sockets(void);
+extern bool oct_iomux_add(pgsocket sock, bool connected, int owner);
 extern bool oct_iomux_watch(pgsocket sock, int events, int owner);
 extern int	oct_iomux_wait(int64 timeout_ms, int *owners, int max_owners);
 

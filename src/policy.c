@@ -34,10 +34,16 @@ static const OctReasonInfo oct_policy_reasons[] = {
 	{OCT_EVIDENCE_DEAD, "timeout", "The server did not answer in time"},
 	[OCT_REASON_NAME_RESOLUTION] =
 	{OCT_EVIDENCE_DEAD, "name_resolution", "The name has no known address"},
+	[OCT_REASON_RESOLVER_TROUBLE] =
+	{OCT_EVIDENCE_NONE, "name_resolution", "The name could not be looked up"},
+	[OCT_REASON_TLS_ERROR] =
+	{OCT_EVIDENCE_DEAD, "tls_error", "No encrypted connection could be made"},
 	[OCT_REASON_AUTH_FAILED] =
 	{OCT_EVIDENCE_ALIVE, "auth_failed", "The server answered, but refused the login"},
 	[OCT_REASON_PASSWORD_NEEDED] =
 	{OCT_EVIDENCE_ALIVE, "auth_failed", "The server asks for a password, and there is none"},
+	[OCT_REASON_FORBIDDEN] =
+	{OCT_EVIDENCE_DEAD, "auth_failed", "The probe has no right to log in"},
 	[OCT_REASON_STARTING_UP] =
 	{OCT_EVIDENCE_DEAD, "starting_up", "The server is starting up"},
 	[OCT_REASON_IN_RECOVERY] =
@@ -50,6 +56,12 @@ static const OctReasonInfo oct_policy_reasons[] = {
 	{OCT_EVIDENCE_ALIVE, "too_many_connections", "The server answered, but has no connection left"},
 	[OCT_REASON_PROTOCOL_ERROR] =
 	{OCT_EVIDENCE_DEAD, "protocol_error", "What answered does not speak the protocol of PostgreSQL"},
+	[OCT_REASON_QUERY_FAILED] =
+	{OCT_EVIDENCE_DEAD, "query_failed", "The query of the check failed"},
+	[OCT_REASON_QUERY_FALSE] =
+	{OCT_EVIDENCE_DEAD, "query_false", "The query of the check did not return true"},
+	[OCT_REASON_CONNECTION_LOST] =
+	{OCT_EVIDENCE_DEAD, "connection_lost", "The session was lost"},
 	[OCT_REASON_VOIDED] =
 	{OCT_EVIDENCE_NONE, "voided", "The probe could not be carried out here"},
 	[OCT_REASON_DISABLED] =
@@ -58,6 +70,15 @@ static const OctReasonInfo oct_policy_reasons[] = {
 
 StaticAssertDecl(lengthof(oct_policy_reasons) == OCT_REASON_COUNT,
 				 "every OctReason needs its row");
+
+static const char *const oct_policy_phases[] = {
+	[OCT_PHASE_DNS] = "dns",
+	[OCT_PHASE_CONNECT] = "connect",
+	[OCT_PHASE_TLS] = "tls",
+	[OCT_PHASE_STARTUP] = "startup",
+	[OCT_PHASE_AUTH] = "auth",
+	[OCT_PHASE_QUERY] = "query",
+};
 
 OctEvidence
 oct_policy_evidence(OctReason reason)
@@ -86,6 +107,13 @@ const char *
 oct_policy_reason_code(OctReason reason)
 {
 	return oct_policy_reasons[reason].code;
+}
+
+/* Static text. */
+const char *
+oct_policy_phase_name(OctPhase phase)
+{
+	return oct_policy_phases[phase];
 }
 
 /* Static text: a sentence without its full stop. */

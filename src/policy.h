@@ -36,6 +36,7 @@ extern OctEvidence oct_policy_evidence(OctReason reason);
 extern OctEvidence oct_policy_evidence_of(OctReason reason,
 										  OctCheckType check_type);
 extern const char *oct_policy_reason_code(OctReason reason);
+extern const char *oct_policy_phase_name(OctPhase phase);
 extern const char *oct_policy_reason_sentence(OctReason reason);
 extern OctReason oct_policy_reason_of_error(const char *sqlstate,
 											const char *message);

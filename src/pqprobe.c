@@ -1,22 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * pqprobe.c
- *	  Trying a node through libpq, without ever waiting for it.
+ *	  Probes through libpq, without ever waiting for it.
  *
- * The question is whether a server answers, so the try ends with the login,
- * or with what the server says instead of it.  It logs in as the operating
- * system's user of this server, without a password and without encryption,
- * unless its group says otherwise.
+ * 1. The login, driven by PQconnectPoll (oct_pqprobe_start, advance_login).
+ *	  Where any answer is life, it ends with what the server says instead of
+ *	  asking for more.
+ *
+ * 2. The query, if the check asks one (begin_query, advance_query).  The server
+ *	  is told to give it up when we do, so that no session of ours outlives its
+ *	  probe by much.
+ *
+ * 3. A session may be held (oct_pqprobe_hold): in pipeline mode, where a lone
+ *	  Sync is a sign of life that costs the server next to nothing.
  *
  * libpq takes defaults from the environment and from files in the home
  * directory.  A monitor's probes must depend on none of these, and no secret
  * may leak from them, so the process is cut off from all of them when it
  * starts.  Nothing is ever pasted into a connection string.
  *
- * libpq tells the cause of a failure as text only.  The process has set its
- * messages to the C locale, so that the text can be recognized: an error that
- * the server sent bears its SQLSTATE where PQERRORS_VERBOSE puts it, and an
- * error of the system is worded as strerror words it.
+ * What its errors mean is told in cause.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,77 +29,36 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "catalog/pg_type_d.h"
 #include "libpq-fe.h"
 
+#include "cause.h"
 #include "iomux.h"
-#include "pairs.h"
 #include "policy.h"
-#include "pqlogin.h"
 #include "pqprobe.h"
 
-/* a home directory and a password file that nobody has */
+/* a home directory that nobody has */
 #define OCT_NOWHERE		"/nonexistent/octopus_fdw"
 
 /* the most that is read from a peer to spare it a connection reset */
 #define OCT_DRAIN_BYTES	65536
 
 /*
- * After so many advances in which a login did not end, the peer's window is
- * made small, and after so many the try ends: a server needs one or two, a
- * hostile one would go on for ever.
+ * After so many advances without an end, the peer's window is made small, and
+ * after so many the probe ends: a server needs one or two, a hostile one would
+ * go on for ever.
  */
 #define OCT_SMALL_WINDOW_AT	16
 #define OCT_SMALL_WINDOW	16384
 #define OCT_MAX_ADVANCES	2048
 
-/* What an error of the system means while we connect. */
-static const struct
-{
-	int			errnum;
-	OctReason	reason;
-}			connect_errors[] = {
-	/* for a Unix-domain socket: no such socket; its backlog is full */
-	{ENOENT, OCT_REASON_CONNECTION_REFUSED},
-	{ENOTCONN, OCT_REASON_CONNECTION_REFUSED},
-	{EAGAIN, OCT_REASON_CONNECTION_REFUSED},
-	{ECONNREFUSED, OCT_REASON_CONNECTION_REFUSED},
-	{ECONNRESET, OCT_REASON_CONNECTION_RESET},
-	{EPIPE, OCT_REASON_CONNECTION_RESET},
-	{ETIMEDOUT, OCT_REASON_TIMEOUT},
-	/* trouble of ours */
-	{EMFILE, OCT_REASON_VOIDED},
-	{ENFILE, OCT_REASON_VOIDED},
-	{ENOBUFS, OCT_REASON_VOIDED},
-	{ENOMEM, OCT_REASON_VOIDED},
-	{EADDRNOTAVAIL, OCT_REASON_VOIDED},
-};
-
-/* What libpq, or a server that could not even send a message, says. */
-static const struct
-{
-	const char *text;
-	OctReason	reason;
-}			session_errors[] = {
-	{"could not fork", OCT_REASON_TOO_MANY_CONNECTIONS},
-	{"server closed the connection", OCT_REASON_CONNECTION_RESET},
-	{"could not receive data from server", OCT_REASON_CONNECTION_RESET},
-	{"could not send", OCT_REASON_CONNECTION_RESET},
-	{"expected authentication request", OCT_REASON_PROTOCOL_ERROR},
-	{"host name must be specified", OCT_REASON_AUTH_FAILED},	/* for GSSAPI */
-	{"GSSAPI", OCT_REASON_AUTH_FAILED},
-	{"SSPI", OCT_REASON_AUTH_FAILED},
-	{"invalid", OCT_REASON_PROTOCOL_ERROR},
-	{"protocol", OCT_REASON_PROTOCOL_ERROR},
-	{"authentication", OCT_REASON_AUTH_FAILED},
-	{"out of memory", OCT_REASON_VOIDED},
-};
+/* room for a query, and for what goes before it */
+#define OCT_QUERY_SIZE		(OCT_POLICY_SIZE + 64)
 
 /* What libpq looks up in the environment beside PQconndefaults' variables. */
 static const char *const other_variables[] = {
 	"PGSERVICEFILE", "PGSYSCONFDIR", "PGTZ", "PGDATESTYLE", "PGGEQO",
 };
-
-
 
 /* Cuts libpq off from environment and home directory. */
 static void
@@ -108,7 +70,7 @@ shield_environment(void)
 		elog(ERROR, "out of memory");
 	for (PQconninfoOption *option = options; option->keyword != NULL; option++)
 	{
-		oct_pqlogin_know(option->keyword);
+		oct_login_know(option->keyword);
 		if (option->envvar != NULL)
 			unsetenv(option->envvar);
 	}
@@ -131,222 +93,78 @@ oct_pqprobe_init(void)
 	if (pw == NULL)
 		elog(ERROR, "could not look up effective user ID %ld: %m",
 			 (long) geteuid());
-	oct_pqlogin_init(pw->pw_name);
+	oct_login_init(pw->pw_name);
 	shield_environment();
 }
 
 
-/* ---------- what a failure means ---------- */
-
-/*
- * Finds the SQLSTATE in a verbose error text, that is, behind the severity:
- * "FATAL:  57P03: the database system is starting up".  Returns the position
- * behind it, or NULL.
- */
-static const char *
-find_sqlstate(const char *text, char *sqlstate)
-{
-	for (const char *p = strstr(text, ":  "); p != NULL; p = strstr(p + 1, ":  "))
-	{
-		if (strspn(p + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 &&
-			p[8] == ':' && p[9] == ' ')
-		{
-			memcpy(sqlstate, p + 3, 5);
-			sqlstate[5] = '\0';
-			return p + 10;
-		}
-	}
-	return NULL;
-}
-
-/* What libpq puts before the cause is skipped: "connection to ... failed: ". */
-static const char *
-skip_context(const char *text)
-{
-	const char *failed = strstr(text, " failed: ");
-
-	if (strncmp(text, "connection to server ", 21) == 0 && failed != NULL)
-		return failed + 9;
-	return text;
-}
-
-static OctReason
-reason_of_text(const char *cause, OctPhase phase)
-{
-	if (phase == OCT_PHASE_CONNECT)
-	{
-		size_t		len = strcspn(cause, "\n");
-
-		/* the cause is the system's error, or ends with it */
-		for (int i = 0; i < lengthof(connect_errors); i++)
-		{
-			const char *error = strerror(connect_errors[i].errnum);
-			size_t		error_len = strlen(error);
-
-			if (len >= error_len &&
-				strncmp(cause + len - error_len, error, error_len) == 0)
-				return connect_errors[i].reason;
-		}
-	}
-	for (int i = 0; i < lengthof(session_errors); i++)
-	{
-		if (strstr(cause, session_errors[i].text) != NULL)
-			return session_errors[i].reason;
-	}
-	return phase == OCT_PHASE_CONNECT ? OCT_REASON_HOST_UNREACHABLE :
-		OCT_REASON_PROTOCOL_ERROR;
-}
-
-/* Keeps the first line of a text. */
-static void
-set_message(OctOutcome *outcome, const char *text)
-{
-	size_t		len = strcspn(text, "\r\n");
-
-	strlcpy(outcome->message, text, Min(len + 1, OCT_MESSAGE_SIZE));
-}
+/* ---------- what came of it ---------- */
 
 static void
 classify_failure(const OctPqProbe *probe, OctOutcome *outcome)
 {
-	const char *text = skip_context(PQerrorMessage(probe->conn));
-	const char *said;
-
+	oct_cause_set(outcome, OCT_REASON_VOIDED, probe->phase, "");
 	if (PQconnectionNeedsPassword(probe->conn))
-	{
 		outcome->reason = OCT_REASON_PASSWORD_NEEDED;
-		return;
-	}
-
-	/* libpq 16 and later have no words for socket() failing: trouble of ours */
-	if (text[0] == '\0' && probe->phase == OCT_PHASE_CONNECT)
-	{
-		outcome->reason = OCT_REASON_VOIDED;
-		strlcpy(outcome->message, "could not create socket", OCT_MESSAGE_SIZE);
-		return;
-	}
-
-	said = find_sqlstate(text, outcome->sqlstate);
-	if (said != NULL)
-		outcome->reason = oct_policy_reason_of_error(outcome->sqlstate, said);
 	else
-		outcome->reason = reason_of_text(text, probe->phase);
-	set_message(outcome, said != NULL ? said : text);
+		oct_cause_of_libpq(PQerrorMessage(probe->conn), outcome);
 }
 
+/* What the server tells of itself with the login, and whenever it changes. */
 static void
-describe_login(const OctPqProbe *probe, OctOutcome *outcome)
+describe_server(const OctPqProbe *probe, OctOutcome *outcome)
 {
 	const char *standby = PQparameterStatus(probe->conn, "in_hot_standby");
 
-	outcome->reason = OCT_REASON_OK;
-	if (probe->must_use_password && !PQconnectionUsedPassword(probe->conn))
-	{
-		outcome->reason = OCT_REASON_AUTH_FAILED;
-		strlcpy(outcome->message, "the server did not ask for the password",
-				OCT_MESSAGE_SIZE);
-	}
 	outcome->server_version = PQserverVersion(probe->conn);
 	if (standby != NULL)
 		outcome->role = strcmp(standby, "on") == 0 ? OCT_ROLE_STANDBY :
 			OCT_ROLE_PRIMARY;
 }
 
-
-/* ---------- the course of a try ---------- */
-
-static void
-ignore_notice(void *arg, const char *message)
+/* Ends a probe with success. */
+static bool
+succeed(const OctPqProbe *probe, OctOutcome *outcome)
 {
+	oct_cause_set(outcome, OCT_REASON_OK, probe->phase, "");
+	describe_server(probe, outcome);
+	return false;
 }
 
-static void
-note_phase(OctPqProbe *probe)
+static bool
+fail(const OctPqProbe *probe, OctReason reason, const char *message,
+	 OctOutcome *outcome)
 {
-	switch (PQstatus(probe->conn))
-	{
-		case CONNECTION_STARTED:
-			probe->phase = OCT_PHASE_CONNECT;
-			break;
-		case CONNECTION_MADE:
-		case CONNECTION_AWAITING_RESPONSE:
-			probe->phase = OCT_PHASE_STARTUP;
-			break;
-		case CONNECTION_BAD:
-			break;
-		default:
-			probe->phase = OCT_PHASE_AUTH;
-			break;
-	}
+	oct_cause_set(outcome, reason, probe->phase, message);
+	return false;
 }
 
-static struct pg_conn *
-connect_to(const OctTarget *target)
+/* The session that had logged in is gone. */
+static bool
+fail_session(const OctPqProbe *probe, OctOutcome *outcome)
 {
-	OctLogin	login;
-	char		port[12];
-
-	snprintf(port, sizeof(port), "%d", target->port);
-	oct_pqlogin_compose(&login, target, port);
-	return PQconnectStartParams(login.keywords, login.values, 0);
+	return fail(probe, OCT_REASON_CONNECTION_LOST, PQerrorMessage(probe->conn),
+				outcome);
 }
+
+
+/* ---------- waiting ---------- */
 
 /*
- * Starts a try.  Returns false if it ended at once, with its outcome; it still
- * has to be closed.  Else the socket is to be watched for writing.  Does not
- * throw.
+ * Watches the socket, unless it is watched for that already.  Where encryption
+ * is tried libpq may change its socket, maybe for one of the same number, so
+ * until it has logged in it is watched anew.
  */
-bool
-oct_pqprobe_start(OctPqProbe *probe, const OctTarget *target,
-				  OctOutcome *outcome)
+static bool
+watch(OctPqProbe *probe, int events, OctOutcome *outcome)
 {
-	const char *forbidden;
-
-	memset(outcome, 0, sizeof(OctOutcome));
-	probe->phase = OCT_PHASE_CONNECT;
-	probe->advances = 0;
-
-	/* libpq would take it for two hosts and look the second one up */
-	if (target->socket_dir != NULL && strchr(target->socket_dir, ',') != NULL)
+	if ((events == probe->events && (probe->one_socket || probe->logged_in)) ||
+		oct_iomux_watch(PQsocket(probe->conn), events, probe->owner))
 	{
-		outcome->reason = OCT_REASON_NAME_RESOLUTION;
-		outcome->phase = OCT_PHASE_DNS;
-		strlcpy(outcome->message,
-				"a socket directory cannot contain a comma",
-				OCT_MESSAGE_SIZE);
-		return false;
+		probe->events = events;
+		return true;
 	}
-
-	forbidden = oct_pqlogin_forbid(target);
-	if (forbidden != NULL)
-	{
-		outcome->reason = OCT_REASON_AUTH_FAILED;
-		outcome->phase = OCT_PHASE_AUTH;
-		strlcpy(outcome->message, forbidden, OCT_MESSAGE_SIZE);
-		return false;
-	}
-
-	probe->must_use_password =
-		oct_pairs_get(target->policy, OCT_PAIR_OWNER) != NULL &&
-		oct_pairs_get(target->policy, OCT_PAIR_MAPPING) != NULL;
-	probe->conn = connect_to(target);
-	if (probe->conn == NULL)
-	{
-		outcome->reason = OCT_REASON_VOIDED;
-		outcome->phase = OCT_PHASE_CONNECT;
-		strlcpy(outcome->message, strerror(ENOMEM), OCT_MESSAGE_SIZE);
-		return false;
-	}
-	PQsetErrorVerbosity(probe->conn, PQERRORS_VERBOSE);
-	PQsetNoticeProcessor(probe->conn, ignore_notice, NULL);
-
-	outcome->phase = probe->phase;
-	if (PQstatus(probe->conn) == CONNECTION_BAD)
-	{
-		classify_failure(probe, outcome);
-		return false;
-	}
-	return true;
+	return fail(probe, OCT_REASON_VOIDED, strerror(errno), outcome);
 }
 
 /*
@@ -366,47 +184,284 @@ restrain(OctPqProbe *probe)
 	return probe->advances < OCT_MAX_ADVANCES;
 }
 
-/*
- * Goes on with a try whose socket is ready.  Returns true if it has to wait,
- * with the events to watch its socket for; or false if it ended, with its
- * outcome.  Does not throw.
- */
-bool
-oct_pqprobe_advance(OctPqProbe *probe, int *events, OctOutcome *outcome)
+/* Sends what is left to be sent, and waits for an answer. */
+static bool
+watch_for_answer(OctPqProbe *probe, OctOutcome *outcome)
 {
-	PostgresPollingStatusType status = PQconnectPoll(probe->conn);
-	bool		unfinished = status == PGRES_POLLING_READING ||
-		status == PGRES_POLLING_WRITING;
+	int			unsent = PQflush(probe->conn);
 
-	note_phase(probe);
-	if (unfinished && restrain(probe))
-	{
-		*events = status == PGRES_POLLING_READING ? OCT_IO_READ : OCT_IO_WRITE;
-		return true;
-	}
+	if (unsent < 0)
+		return fail_session(probe, outcome);
+	if (!restrain(probe))
+		return fail(probe, OCT_REASON_PROTOCOL_ERROR, "the answer does not end",
+					outcome);
+	return watch(probe, OCT_IO_READ | (unsent > 0 ? OCT_IO_WRITE : 0), outcome);
+}
 
-	memset(outcome, 0, sizeof(OctOutcome));
-	outcome->phase = probe->phase;
-	if (unfinished)
-	{
-		outcome->reason = OCT_REASON_PROTOCOL_ERROR;
-		strlcpy(outcome->message, "the login does not end", OCT_MESSAGE_SIZE);
-	}
-	else if (status == PGRES_POLLING_OK)
-		describe_login(probe, outcome);
-	else
-		classify_failure(probe, outcome);
+
+/* ---------- the query ---------- */
+
+static bool
+begin_query(OctPqProbe *probe, OctOutcome *outcome)
+{
+	char		query[OCT_QUERY_SIZE];
+
+	probe->phase = OCT_PHASE_QUERY;
+	probe->truth = false;
+	if (snprintf(query, sizeof(query), "SET statement_timeout = %d; %s",
+				 probe->timeout_ms, probe->login->query) >= sizeof(query))
+		return fail(probe, OCT_REASON_QUERY_FAILED, "the query is too long", outcome);
+	if (PQsetnonblocking(probe->conn, 1) != 0 ||
+		!PQsendQuery(probe->conn, query) ||
+		!PQsetSingleRowMode(probe->conn))
+		return fail_session(probe, outcome);
+	probe->rows = 0;
+	return watch_for_answer(probe, outcome);
+}
+
+static bool
+fail_query(const OctPqProbe *probe, const PGresult *result, OctOutcome *outcome)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (sqlstate == NULL)		/* libpq's own */
+		return fail(probe, PQstatus(probe->conn) == CONNECTION_BAD ?
+					OCT_REASON_CONNECTION_LOST : OCT_REASON_PROTOCOL_ERROR,
+					PQresultErrorMessage(result), outcome);
+	fail(probe, OCT_REASON_QUERY_FAILED, message != NULL ? message : "", outcome);
+	strlcpy(outcome->sqlstate, sqlstate, OCT_SQLSTATE_SIZE);
+	if (strncmp(sqlstate, "57P", 3) == 0)
+		outcome->reason = oct_policy_reason_of_error(sqlstate, outcome->message);
 	return false;
 }
 
-pgsocket
-oct_pqprobe_socket(const OctPqProbe *probe)
+/* Takes a part of the answer.  Returns false if it ends the probe. */
+static bool
+take_result(OctPqProbe *probe, const PGresult *result, OctOutcome *outcome)
 {
-	return PQsocket(probe->conn);
+	static const char no_boolean[] = "the query does not return one Boolean";
+
+	switch (PQresultStatus(result))
+	{
+		case PGRES_COMMAND_OK:
+			return true;
+		case PGRES_TUPLES_OK:
+		case PGRES_SINGLE_TUPLE:
+			break;
+		case PGRES_FATAL_ERROR:
+			return fail_query(probe, result, outcome);
+		default:
+			return fail(probe, OCT_REASON_QUERY_FAILED, no_boolean, outcome);
+	}
+	if (PQntuples(result) == 0)
+		return true;
+	if (++probe->rows > 1 || PQnfields(result) != 1 || PQftype(result, 0) != BOOLOID)
+		return fail(probe, OCT_REASON_QUERY_FAILED, no_boolean, outcome);
+	probe->truth = !PQgetisnull(result, 0, 0) &&
+		strcmp(PQgetvalue(result, 0, 0), "t") == 0;
+	return true;
+}
+
+static bool
+advance_query(OctPqProbe *probe, OctOutcome *outcome)
+{
+	bool		alive = PQconsumeInput(probe->conn);
+
+	while (!PQisBusy(probe->conn))
+	{
+		PGresult   *result = PQgetResult(probe->conn);
+		bool		go_on;
+
+		if (result == NULL && probe->rows == 0)
+			return fail(probe, OCT_REASON_QUERY_FAILED, "the query returns no row",
+						outcome);
+		if (result == NULL && !probe->truth)
+			return fail(probe, OCT_REASON_QUERY_FALSE, "", outcome);
+		if (result == NULL)
+			return succeed(probe, outcome);
+		go_on = take_result(probe, result, outcome);
+		PQclear(result);
+		if (!go_on)
+			return false;
+	}
+	return alive ? watch_for_answer(probe, outcome) : fail_session(probe, outcome);
+}
+
+
+/* ---------- the login ---------- */
+
+static void
+ignore_notice(void *arg, const char *message)
+{
+}
+
+static void
+note_phase(OctPqProbe *probe)
+{
+	switch (PQstatus(probe->conn))
+	{
+		case CONNECTION_STARTED:
+			probe->phase = OCT_PHASE_CONNECT;
+			break;
+		case CONNECTION_SSL_STARTUP:
+		case CONNECTION_GSS_STARTUP:
+			probe->phase = OCT_PHASE_TLS;
+			break;
+		case CONNECTION_MADE:
+		case CONNECTION_AWAITING_RESPONSE:
+			probe->phase = OCT_PHASE_STARTUP;
+			break;
+		case CONNECTION_BAD:
+			break;
+		default:
+			probe->phase = OCT_PHASE_AUTH;
+			break;
+	}
 }
 
 /*
- * Ends a try, whatever became of it.  What the peer has sent is read first: a
+ * Starts a probe, whose socket will be told as "owner".  Returns false if it
+ * ended at once, with its outcome; it still has to be closed.  Does not throw.
+ */
+bool
+oct_pqprobe_start(OctPqProbe *probe, const OctTarget *target, int owner,
+				  OctOutcome *outcome)
+{
+	bool		logs_in = oct_check_logs_in(target->check_type);
+	OctParameters parameters;
+
+	memset(probe, 0, sizeof(OctPqProbe));
+	probe->phase = OCT_PHASE_CONNECT;
+	probe->owner = owner;
+	probe->timeout_ms = target->timeout_ms;
+	probe->login = target->login;
+	probe->one_socket = target->login->policy->size == 0;
+	probe->must_use_password = logs_in && target->login->must_use_password;
+	probe->asks = target->check_type == OCT_CHECK_QUERY;
+
+	if (oct_login_compose(&parameters, target))
+		probe->conn = PQconnectStartParams(parameters.keywords, parameters.values, 0);
+	if (probe->conn == NULL)
+		return fail(probe, OCT_REASON_VOIDED, strerror(ENOMEM), outcome);
+	PQsetErrorVerbosity(probe->conn, PQERRORS_VERBOSE);
+	PQsetNoticeProcessor(probe->conn, ignore_notice, NULL);
+
+	if (PQstatus(probe->conn) == CONNECTION_BAD)
+	{
+		classify_failure(probe, outcome);
+		return false;
+	}
+	return watch(probe, OCT_IO_WRITE, outcome);
+}
+
+/* The server has let us in. */
+static bool
+enter(OctPqProbe *probe, OctOutcome *outcome)
+{
+	probe->logged_in = true;
+	probe->events = 0;			/* libpq changes its socket no more */
+	if (probe->must_use_password && !PQconnectionUsedPassword(probe->conn))
+		return fail(probe, OCT_REASON_AUTH_FAILED,
+					"the server did not ask for the password", outcome);
+	return probe->asks ? begin_query(probe, outcome) : succeed(probe, outcome);
+}
+
+static bool
+advance_login(OctPqProbe *probe, OctOutcome *outcome)
+{
+	PostgresPollingStatusType status = PQconnectPoll(probe->conn);
+
+	note_phase(probe);
+	switch (status)
+	{
+		case PGRES_POLLING_OK:
+			return enter(probe, outcome);
+		case PGRES_POLLING_READING:
+		case PGRES_POLLING_WRITING:
+			if (!restrain(probe))
+				return fail(probe, OCT_REASON_PROTOCOL_ERROR,
+							"the login does not end", outcome);
+			return watch(probe, status == PGRES_POLLING_READING ?
+						 OCT_IO_READ : OCT_IO_WRITE, outcome);
+		default:
+			classify_failure(probe, outcome);
+			return false;
+	}
+}
+
+
+/* ---------- a held session ---------- */
+
+/*
+ * Begins to hold the session that a probe has left, before its first Sync and
+ * after each.  It may be advanced at any time, and has ended if that says so.
+ * Returns false if there is none to be held.
+ */
+bool
+oct_pqprobe_hold(OctPqProbe *probe)
+{
+	OctOutcome	ignored;
+
+	probe->syncing = false;
+	probe->advances = 0;
+	return probe->logged_in && PQstatus(probe->conn) == CONNECTION_OK &&
+		PQsetnonblocking(probe->conn, 1) == 0 &&
+		PQenterPipelineMode(probe->conn) &&
+		watch(probe, OCT_IO_READ, &ignored);
+}
+
+/*
+ * Asks for a sign of life on a held session; it is advanced like a new probe.
+ * Returns false if the session is lost, with the outcome.
+ */
+bool
+oct_pqprobe_sync(OctPqProbe *probe, OctOutcome *outcome)
+{
+	probe->phase = OCT_PHASE_QUERY;
+	probe->syncing = true;
+	return PQpipelineSync(probe->conn) ? watch_for_answer(probe, outcome) :
+		fail_session(probe, outcome);
+}
+
+static bool
+advance_held(OctPqProbe *probe, OctOutcome *outcome)
+{
+	bool		alive = PQconsumeInput(probe->conn);
+	PGresult   *result;
+	bool		answered = false;
+
+	/* asking whether it is busy has libpq look at what has come */
+	while (!PQisBusy(probe->conn) && probe->syncing && !answered &&
+		   (result = PQgetResult(probe->conn)) != NULL)
+	{
+		answered = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
+		PQclear(result);
+	}
+	if (answered)
+		return succeed(probe, outcome);
+	return alive ? watch_for_answer(probe, outcome) : fail_session(probe, outcome);
+}
+
+
+/* ---------- the course of a probe ---------- */
+
+/*
+ * Goes on with a probe whose socket is ready, as it may be or not.  Returns true
+ * if it has to wait, or false if it ended, with its outcome.  Does not throw.
+ */
+bool
+oct_pqprobe_advance(OctPqProbe *probe, OctOutcome *outcome)
+{
+	if (!probe->logged_in)
+		return advance_login(probe, outcome);
+	if (PQpipelineStatus(probe->conn) != PQ_PIPELINE_OFF)
+		return advance_held(probe, outcome);
+	return advance_query(probe, outcome);
+}
+
+/*
+ * Ends a probe, whatever became of it.  What the peer has sent is read first: a
  * socket closed with unread bytes is reset, and the peer logs that.
  */
 void

@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * pqprobe.h
- *	  Trying a node through libpq, without ever waiting for it.
+ *	  Probes through libpq, without ever waiting for it.
  *
- * A try is started, then advanced whenever its socket is ready for what it
+ * A probe is started, then advanced whenever its socket is ready for what it
  * waits for, until it has an outcome; then, or at any time before, it is
- * closed.
+ * closed.  A session that has logged in can be held instead, and asked for a
+ * sign of life now and then.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,25 +15,35 @@
 
 #include "octypes.h"
 
-#include "pqlogin.h"
+#include "login.h"
 
 struct pg_conn;
 
-/* One try; conn is NULL if there is none under way. */
+/* conn is NULL if there is none under way. */
 typedef struct OctPqProbe
 {
 	struct pg_conn *conn;
 	OctPhase	phase;			/* how far it has come */
 	int			advances;		/* since the server answered */
+	int			events;			/* that its socket is watched for */
+	int			owner;
+	int			timeout_ms;
+	bool		one_socket;		/* does it keep to its socket? */
 	bool		must_use_password;
+	bool		logged_in;
+	bool		syncing;		/* is a held session to give a sign of life? */
+	bool		truth;			/* has the query returned true? */
+	int			rows;			/* that it has returned */
+	const OctLogin *login;
+	bool		asks;			/* a query, or else to log in is enough */
 } OctPqProbe;
 
 extern void oct_pqprobe_init(void);
 extern bool oct_pqprobe_start(OctPqProbe *probe, const OctTarget *target,
-							  OctOutcome *outcome);
-extern bool oct_pqprobe_advance(OctPqProbe *probe, int *events,
-								OctOutcome *outcome);
-extern pgsocket oct_pqprobe_socket(const OctPqProbe *probe);
+							  int owner, OctOutcome *outcome);
+extern bool oct_pqprobe_advance(OctPqProbe *probe, OctOutcome *outcome);
+extern bool oct_pqprobe_hold(OctPqProbe *probe);
+extern bool oct_pqprobe_sync(OctPqProbe *probe, OctOutcome *outcome);
 extern void oct_pqprobe_close(OctPqProbe *probe);
 
 #endif							/* PQPROBE_H */

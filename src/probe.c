@@ -26,17 +26,46 @@ oct_probe_init(OctProbe *probe, OctVerdict verdict, OctTime due, uint16 phase)
 	probe->deadline = due;
 	probe->lag = (OctLag) {0};
 	probe->phase = phase;
+	probe->dice = phase;
 	probe->settled = false;
 	probe->verdict = verdict;
+}
+
+/*
+ * From one regular try to the next.  A node that is unhealthy without doubt may
+ * have a period of its own.
+ */
+static int64
+period_us_of(const OctProbe *probe, const OctPolicy *policy)
+{
+	bool		down = probe->verdict.health == OCT_UNHEALTHY &&
+		probe->verdict.successes == 0 && policy->down_period_ms > 0;
+
+	return (down ? policy->down_period_ms : policy->period_ms) * OCT_US_PER_MS;
 }
 
 /* This node's share of a period, at least a millisecond. */
 static int64
 phase_us(const OctProbe *probe, const OctPolicy *policy)
 {
-	int64		period_us = policy->period_ms * OCT_US_PER_MS;
+	return Max(period_us_of(probe, policy) * probe->phase / 65536, OCT_US_PER_MS);
+}
 
-	return Max(period_us * probe->phase / 65536, OCT_US_PER_MS);
+/*
+ * A random time, evenly distributed over the policy's share of a period to both
+ * sides, so that probes of many nodes, and of many monitors, do not fall into
+ * step.  The generator is the linear congruential one of Numerical Recipes,
+ * whose upper bits are good enough for that.
+ */
+static int64
+roll_jitter_us(OctProbe *probe, const OctPolicy *policy, int64 period_us)
+{
+	int64		most_us = period_us * policy->jitter_percent / 100;
+
+	if (most_us == 0)
+		return 0;
+	probe->dice = probe->dice * 1664525 + 1013904223;
+	return most_us * ((int64) (probe->dice >> 16) - 32768) / 32768;
 }
 
 /*
@@ -46,7 +75,7 @@ phase_us(const OctProbe *probe, const OctPolicy *policy)
 static OctTime
 next_period(OctProbe *probe, const OctPolicy *policy, OctTime now)
 {
-	int64		period_us = policy->period_ms * OCT_US_PER_MS;
+	int64		period_us = period_us_of(probe, policy);
 	OctTime		due;
 	int64		late_us;
 
@@ -56,7 +85,8 @@ next_period(OctProbe *probe, const OctPolicy *policy, OctTime now)
 		due = oct_time_add_us(probe->due, phase_us(probe, policy));
 	}
 	else
-		due = oct_time_add_us(probe->due, period_us);
+		due = oct_time_add_us(probe->due, period_us +
+							  roll_jitter_us(probe, policy, period_us));
 
 	late_us = oct_time_diff_us(now, due);
 	if (late_us >= 0)
@@ -139,6 +169,14 @@ oct_probe_on_leg(OctProbe *probe, const OctPolicy *policy, int leg, int nlegs,
 	if (oct_time_before(probe->limit, own))
 		probe->limit = own;
 	probe->deadline = probe->limit;
+}
+
+/* A running try is to start once more, as soon as it gets a place. */
+void
+oct_probe_on_requeue(OctProbe *probe, OctTime now)
+{
+	probe->state = OCT_PROBE_QUEUED;
+	probe->due = now;
 }
 
 /*

@@ -18,7 +18,9 @@
  * have lost patience with us.
  *
  * A try may go through several legs, one for each address of the node, which
- * share its time; what a leg leaves is the next one's.
+ * share its time; what a leg leaves is the next one's.  A try that had to wait
+ * for its addresses, or whose held session told nothing, is queued again, and
+ * its time begins anew.
  *
  * Pure: no clock, no sockets, no memory of its own; nothing throws.
  *
@@ -66,6 +68,7 @@ typedef struct OctProbe
 	OctTime		deadline;		/* limit, moved by the lag seen since */
 	OctLag		lag;			/* the owner's when the try started */
 	uint16		phase;			/* this node's place in a period, in 65536ths */
+	uint32		dice;			/* state of the jitter's pseudo-random numbers */
 	bool		settled;		/* is the schedule in that place? */
 	OctVerdict	verdict;
 } OctProbe;
@@ -80,6 +83,7 @@ extern void oct_probe_on_start(OctProbe *probe, const OctPolicy *policy,
 							   OctTime now, OctLag lag);
 extern void oct_probe_on_leg(OctProbe *probe, const OctPolicy *policy,
 							 int leg, int nlegs, OctTime now);
+extern void oct_probe_on_requeue(OctProbe *probe, OctTime now);
 extern bool oct_probe_is_void(const OctProbe *probe, const OctPolicy *policy,
 							  OctReason reason, OctLag lag);
 extern bool oct_probe_on_outcome(OctProbe *probe, const OctPolicy *policy,

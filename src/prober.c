@@ -10,8 +10,8 @@
  * 2. Learn what was registered and unregistered (reconcile), from the journal
  *	  of the table of nodes.
  *
- * 3. Start or expire the tries whose timers are due (run_timers).  A try that
- *	  finds no place among those in flight waits in a queue.
+ * 3. Start or expire the tries whose timers are due (probertries.c), and ask
+ *	  the resolver whether its time has come.
  *
  * 4. Wait for sockets, for the next timer or for the latch, and advance the
  *	  tries whose sockets are ready.
@@ -22,8 +22,8 @@
  * deadlines move by it (see probe.h); while tries are in flight it looks often
  * enough that no long stall goes unnoticed.
  *
- * The loop does no SQL, reads no file but the hosts file, and waits for no
- * lock.  The prober is attached to no database.  Its memory of the nodes may
+ * The loop does no SQL, reads no file but the hosts file (see resolver.c), and
+ * waits for no lock.  The prober is attached to no database.  Its memory of the nodes may
  * be lost at any time: what counts is in shared memory, and a new prober takes
  * it up from there.
  *
@@ -33,8 +33,6 @@
 
 #include <signal.h>
 
-#include "common/pg_prng.h"
-#include "lib/ilist.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -45,15 +43,13 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-#include "attempt.h"
 #include "clock.h"
 #include "ddl.h"
 #include "iomux.h"
 #include "nodetab.h"
-#include "probe.h"
+#include "pqprobe.h"
 #include "prober_internal.h"
-#include "report.h"
-#include "timerq.h"
+#include "resolver.h"
 
 /*
  * While tries are in flight, sockets are looked at so often, and being so much
@@ -63,192 +59,17 @@
 #define OCT_LATE_MS			25
 #define OCT_TIMEOUT_PARTS	8
 
-/* the most timers served before sockets are looked at again */
-#define OCT_TIMERS_PER_TURN	64
-
 /* the most sockets told at once */
 #define OCT_BATCH			256
+
+/* so often are sockets looked at anew while there are so many ready ones */
+#define OCT_PASSES			64
 
 /* on a standby, how often to see whether it was promoted */
 #define OCT_PROMOTION_MS	1000
 
-/* settings */
-OctPolicy	oct_default_policy = {
-	.enabled = true,
-	.period_ms = 10000,
-	.timeout_ms = 2000,
-	.max_retries = 2,
-	.retry_delay_ms = 1000,
-	.healthy_threshold = 1,
-	.check_type = OCT_CHECK_AUTO,
-	.down_period_ms = -1,
-	.jitter_percent = 10,
-	.keep_connections = false,
-};
-char	   *oct_application_name = NULL;
-
-/* the prober's state */
-OctTimerQueue oct_prober_timers;
-static dlist_head queue = DLIST_STATIC_INIT(queue); /* waiting for a place */
-static int	in_flight = 0;
-static int	max_in_flight;
-static OctLag lag = {0};		/* all there ever was */
-
-
-/* ---------- one try ---------- */
-
-void
-oct_prober_arm(OctNode *node)
-{
-	oct_timerq_arm(&oct_prober_timers, &node->timer, oct_probe_wake(&node->probe));
-}
-
-/* The try has come to its outcome. */
-static void
-finish_try(OctNode *node, OctOutcome *outcome)
-{
-	OctTime		now = oct_now();
-	OctTime		started = node->probe.started;
-	OctEvidence evidence;
-	bool		changed;
-
-	oct_attempt_end(&node->attempt);
-	in_flight--;
-
-	if (oct_probe_is_void(&node->probe, &node->policy, outcome->reason, lag))
-		outcome->reason = OCT_REASON_VOIDED;
-	evidence = oct_policy_evidence_of(outcome->reason, node->policy.check_type);
-	if (outcome->reason == OCT_REASON_PASSWORD_NEEDED &&
-		evidence == OCT_EVIDENCE_ALIVE)
-		outcome->reason = OCT_REASON_OK;	/* all that was asked */
-	changed = oct_probe_on_outcome(&node->probe, &node->policy, evidence, now);
-	oct_prober_arm(node);
-
-	if (evidence == OCT_EVIDENCE_NONE)
-		oct_report_trouble(&node->spec, outcome, now);
-	else
-		oct_report_verdict(node->slot, node->generation, &node->probe.verdict,
-						   outcome, oct_time_diff_us(now, started));
-	if (changed)
-		oct_report_change(&node->spec, &node->probe.verdict, outcome);
-}
-
-/* Starts a leg; returns false if it has ended already, with its outcome. */
-static bool
-start_leg(OctNode *node, OctOutcome *outcome)
-{
-	oct_probe_on_leg(&node->probe, &node->policy, node->leg, node->nlegs, oct_now());
-	oct_prober_arm(node);
-	return oct_attempt_start_leg(&node->attempt, &node->spec,
-								 oct_prober_group_policy(node),
-								 oct_prober_application_name(node), node->slot,
-								 outcome);
-}
-
-/* A leg has come to its outcome: goes on to the next one, or finishes. */
-static void
-finish_leg(OctNode *node, OctOutcome *outcome)
-{
-	while (oct_attempt_next_leg(&node->attempt, outcome))
-	{
-		node->leg++;
-		if (start_leg(node, outcome))
-			return;
-	}
-	finish_try(node, outcome);
-}
-
-static void
-expire_leg(OctNode *node)
-{
-	OctPhase	phase = node->attempt.probe.phase;
-	OctOutcome	outcome = {.reason = OCT_REASON_TIMEOUT,.phase = phase};
-
-	snprintf(outcome.message, sizeof(outcome.message),
-			 phase == OCT_PHASE_CONNECT ?
-			 "no connection within %d ms" : "no answer within %d ms",
-			 node->policy.timeout_ms);
-	finish_leg(node, &outcome);
-}
-
-static void
-start_try(OctNode *node, OctTime now)
-{
-	OctOutcome	outcome;
-
-	in_flight++;
-	node->leg = 0;
-	node->nlegs = oct_attempt_begin(&node->attempt, &node->spec, &outcome);
-	oct_probe_on_start(&node->probe, &node->policy, now, lag);
-
-	if (node->nlegs == 0)
-		finish_try(node, &outcome);
-	else if (!start_leg(node, &outcome))
-		finish_leg(node, &outcome);
-}
-
-/* Ends what a node is about to do, and leaves its timer unarmed. */
-void
-oct_prober_stop(OctNode *node)
-{
-	oct_timerq_disarm(&oct_prober_timers, &node->timer);
-	if (node->probe.state == OCT_PROBE_QUEUED)
-		dlist_delete(&node->queue_node);
-	if (node->probe.state == OCT_PROBE_RUNNING)
-	{
-		oct_attempt_end(&node->attempt);
-		in_flight--;
-	}
-}
-
-/* The socket of a running try is ready. */
-static void
-advance_try(OctNode *node)
-{
-	OctOutcome	outcome;
-
-	if (!oct_attempt_advance(&node->attempt, node->slot, &outcome))
-		finish_leg(node, &outcome);
-}
-
-/* Starts queued tries as long as there is a place. */
-static void
-start_queued(OctTime now)
-{
-	while (in_flight < max_in_flight && !dlist_is_empty(&queue))
-		start_try(dlist_container(OctNode, queue_node,
-								  dlist_pop_head_node(&queue)), now);
-}
-
-/* Serves the timers that are due; "now" is the last look at the sockets. */
-static void
-run_timers(OctTime now)
-{
-	OctTimer   *timer;
-
-	for (int i = 0; i < OCT_TIMERS_PER_TURN &&
-		 (timer = oct_timerq_pop_expired(&oct_prober_timers, now)) != NULL; i++)
-	{
-		OctNode    *node = (OctNode *) ((char *) timer - offsetof(OctNode, timer));
-
-		switch (oct_probe_on_timer(&node->probe, &node->policy, now, lag))
-		{
-			case OCT_PROBE_WAIT:
-				oct_prober_arm(node);
-				break;
-			case OCT_PROBE_START:
-				dlist_push_tail(&queue, &node->queue_node);
-				break;
-			case OCT_PROBE_EXPIRE:
-				expire_leg(node);
-				break;
-		}
-	}
-	start_queued(now);
-}
-
-
-/* ---------- the worker ---------- */
+/* owner numbers from here on are the resolver's; those below are the nodes' */
+static int	resolver_owner;
 
 static void
 serve_interrupts(void)
@@ -258,6 +79,7 @@ serve_interrupts(void)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
+		oct_resolver_reload();
 		oct_prober_reload(oct_now());
 	}
 	if (oct_ddl_promoted())
@@ -274,18 +96,23 @@ serve_interrupts(void)
  * that all that becomes due within one is served at once; -1 is for ever.
  */
 static int64
-time_to_wait_ms(OctTime now, bool reconciled)
+time_to_wait_ms(OctTime now, bool reconciled, bool has_more)
 {
 	OctTime		next = oct_timerq_next(&oct_prober_timers);
+	OctTime		resolver = oct_resolver_next();
 	int64		wait_ms = -1;
 	int64		most_ms = -1;
 
+	if (has_more)
+		return 0;
+	if (oct_time_before(resolver, next))
+		next = resolver;
 	if (next.us != OCT_TIME_NEVER.us)
 		wait_ms = Max((oct_time_diff_us(next, now) + OCT_US_PER_MS - 1) /
 					  OCT_US_PER_MS, 0);
 	if (oct_ddl_awaits_promotion())
 		most_ms = OCT_PROMOTION_MS;
-	if (in_flight > 0)
+	if (oct_prober_is_probing())
 		most_ms = Max(Min(oct_prober_shortest_timeout_ms() / OCT_TIMEOUT_PARTS, OCT_WATCH_MS), 1);
 	if (!reconciled)
 		most_ms = 1;
@@ -311,8 +138,8 @@ note_lag(OctTime now, int64 late_us)
 	asked = now;
 	if (late_us <= limit_us)
 		return;
-	lag.work_us += Min(late_us, work_us);
-	lag.stall_us += late_us - Min(late_us, work_us);
+	oct_prober_lag.work_us += Min(late_us, work_us);
+	oct_prober_lag.stall_us += late_us - Min(late_us, work_us);
 }
 
 /*
@@ -321,11 +148,11 @@ note_lag(OctTime now, int64 late_us)
  * false if there was none, or if more sockets may be ready.
  */
 static bool
-wait_and_advance(OctTime *looked, bool reconciled)
+wait_and_advance(OctTime *looked, bool reconciled, bool has_more)
 {
 	int			owners[OCT_BATCH];
 	OctTime		before = oct_now();
-	int64		wait_ms = time_to_wait_ms(before, reconciled);
+	int64		wait_ms = time_to_wait_ms(before, reconciled, has_more);
 	int			n = oct_iomux_wait(wait_ms, owners, OCT_BATCH);
 	OctTime		after = oct_now();
 	int64		late_us = oct_time_diff_us(before, *looked);
@@ -335,7 +162,12 @@ wait_and_advance(OctTime *looked, bool reconciled)
 	note_lag(after, late_us);
 	*looked = after;
 	for (int i = 0; i < n; i++)
-		advance_try(oct_prober_node(owners[i]));
+	{
+		if (owners[i] < resolver_owner)
+			oct_prober_advance(owners[i]);
+		else
+			oct_resolver_advance(owners[i] - resolver_owner);
+	}
 	return n >= 0 && n < OCT_BATCH;
 }
 
@@ -346,16 +178,18 @@ probe_for_ever(void)
 
 	for (;;)
 	{
-		int			passes = in_flight / OCT_BATCH + 1;
+		int			passes = OCT_PASSES;
 		bool		reconciled;
+		bool		has_more;
 
 		ResetLatch(MyLatch);
 		serve_interrupts();
 		reconciled = oct_prober_reconcile(looked);
-		run_timers(looked);
+		oct_resolver_on_timer(looked);
+		has_more = oct_prober_run_timers(looked);
 
 		/* serve all sockets that are ready now, but none for ever */
-		while (!wait_and_advance(&looked, reconciled) && passes-- > 0)
+		while (!wait_and_advance(&looked, reconciled, has_more) && passes-- > 0)
 			serve_interrupts();
 	}
 }
@@ -375,10 +209,10 @@ oct_prober_main(Datum arg)
 	SetConfigOption("lc_messages", "C", PGC_SUSET, PGC_S_OVERRIDE);
 
 	oct_pqprobe_init();
-	oct_resolver_init();
 	oct_iomux_init();
-	oct_timerq_init(&oct_prober_timers);
-	max_in_flight = oct_iomux_max_sockets();
+	resolver_owner = oct_nodetab_nslots() * 2;
+	oct_resolver_init(resolver_owner);
+	oct_prober_init_tries();
 
 	/* from here on changes wake us; those before are found by the first pass */
 	oct_nodetab_attach_prober();

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * prober_internal.h
- *	  The nodes as the prober knows them: for prober.c and probernodes.c only.
+ *	  The nodes as the prober knows them: for the rooms of the prober only.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,21 +21,42 @@ typedef struct OctNode
 	int32		slot;
 	uint32		generation;
 	int32		group;			/* its place in the copies of groups */
+	uint32		group_version;	/* that it was seen with last */
 	OctNodeSpec spec;
 	OctPolicy	policy;			/* in force */
 	OctProbe	probe;
 	OctTimer	timer;			/* at oct_probe_wake(&probe) */
-	OctAttempt	attempt;		/* while the probe is running */
-	int			leg;			/* of the attempt, counted from 0 */
-	int			nlegs;
+	OctRole		role;			/* that it was seen in last */
 	dlist_node	queue_node;		/* while the probe is queued */
+
+	/* while the probe is running */
+	OctAttempt	attempt;		/* unless it is a sign of life that is awaited */
+	bool		placed;			/* has it a place among those in flight? */
+	bool		syncing;		/* is the held session to give a sign of life? */
+
+	/* the session that is held, if any */
+	OctContact *held;
+	int			held_checks;	/* how often it has given a sign of life */
+	int			side;			/* owner numbers: attempts have this, it the other */
 } OctNode;
 
-/* in prober.c */
+/* in probertries.c */
 extern OctTimerQueue oct_prober_timers;
-
+extern OctLag oct_prober_lag;	/* all there ever was */
+extern void oct_prober_init_tries(void);
 extern void oct_prober_arm(OctNode *node);
 extern void oct_prober_stop(OctNode *node);
+extern bool oct_prober_run_timers(OctTime now);
+extern void oct_prober_advance(int owner);
+extern void oct_prober_end_held(OctNode *node);
+extern bool oct_prober_is_probing(void);
+
+/* in proberheld.c */
+extern void oct_prober_limit_held(int max_sockets);
+extern int	oct_prober_nheld(void);
+extern void oct_prober_hold(OctNode *node, OctContact *contact);
+extern void oct_prober_let_go(OctNode *node);
+extern bool oct_prober_may_sync(const OctNode *node);
 
 /* in probernodes.c */
 extern void oct_prober_init_nodes(void);
@@ -43,7 +64,6 @@ extern bool oct_prober_reconcile(OctTime now);
 extern void oct_prober_reload(OctTime now);
 extern OctNode *oct_prober_node(int32 slot);
 extern int	oct_prober_shortest_timeout_ms(void);
-extern const char *oct_prober_application_name(const OctNode *node);
-extern const OctPairs *oct_prober_group_policy(const OctNode *node);
+extern const OctLogin *oct_prober_login(const OctNode *node);
 
 #endif							/* PROBER_INTERNAL_H */

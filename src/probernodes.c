@@ -24,12 +24,34 @@
 /* the tries of a restarted prober are spread over this, or a period */
 #define OCT_RESTART_SPREAD_MS	1000
 
+/* first tries of nodes that come together are so far apart */
+#define OCT_FIRST_SPREAD_US	100
+
 /* the most changes copied at once */
 #define OCT_BATCH			256
 
+/* settings */
+OctPolicy	oct_default_policy = {
+	.enabled = true,
+	.period_ms = 10000,
+	.timeout_ms = 2000,
+	.max_retries = 2,
+	.retry_delay_ms = 1000,
+	.healthy_threshold = 1,
+	.check_type = OCT_CHECK_AUTO,
+	.down_period_ms = -1,
+	.jitter_percent = 10,
+	.keep_connections = false,
+};
+char	   *oct_application_name = NULL;
+char	   *oct_health_check_query = NULL;
+
+static MemoryContext node_context;
 static OctNode **nodes;			/* by slot; NULL where there is none */
 static OctChangeCursor cursor;
 static OctGroupCopies copies;
+static OctLogin *logins;		/* of the groups */
+static uint32 *login_versions;	/* of the groups' copies that they were made of */
 static OctPolicy settings;		/* those in force */
 static int	shortest_timeout_ms = PG_INT32_MAX;
 
@@ -47,6 +69,11 @@ oct_prober_init_nodes(void)
 											 sizeof(uint32) * ngroups);
 	copies.groups = MemoryContextAllocHuge(TopMemoryContext,
 										   sizeof(OctGroup) * ngroups);
+	logins = MemoryContextAllocHuge(TopMemoryContext, sizeof(OctLogin) * ngroups);
+	login_versions = MemoryContextAllocZero(TopMemoryContext,
+											sizeof(uint32) * ngroups);
+	node_context = SlabContextCreate(TopMemoryContext, "octopus_fdw nodes",
+									 SLAB_LARGE_BLOCK_SIZE / 64, sizeof(OctNode));
 	oct_nodetab_rewind(&cursor);
 }
 
@@ -64,21 +91,22 @@ oct_prober_shortest_timeout_ms(void)
 	return shortest_timeout_ms;
 }
 
-/* What a node's server will see. */
-const char *
-oct_prober_application_name(const OctNode *node)
+/* How a node's probes introduce themselves; it stays where it is. */
+const OctLogin *
+oct_prober_login(const OctNode *node)
 {
-	const char *name = oct_pairs_get(&copies.groups[node->group].policy,
-									 "application_name");
-
-	return name != NULL ? name : oct_application_name;
+	return &logins[node->group];
 }
 
-/* What a node's group says; good until the next reconciling. */
-const OctPairs *
-oct_prober_group_policy(const OctNode *node)
+/* Works out how probes of a group introduce themselves, if there is news. */
+static void
+update_login(int32 group)
 {
-	return &copies.groups[node->group].policy;
+	if (login_versions[group] == copies.versions[group])
+		return;
+	login_versions[group] = copies.versions[group];
+	oct_login_prepare(&logins[group], &copies.groups[group].policy,
+					  oct_application_name, oct_health_check_query);
 }
 
 /* The policy by which a node is to be probed. */
@@ -96,7 +124,7 @@ policy_of(const OctNode *node)
 	if (policy.check_type == OCT_CHECK_AUTO)
 		policy.check_type =
 			oct_pairs_get(&copies.groups[node->group].policy, OCT_PAIR_MAPPING) != NULL ?
-			OCT_CHECK_CONNECTION : OCT_CHECK_PING;
+			OCT_CHECK_QUERY : OCT_CHECK_PING;
 	shortest_timeout_ms = Min(shortest_timeout_ms, policy.timeout_ms);
 	return policy;
 }
@@ -121,6 +149,12 @@ update_policy(OctNode *node, OctTime now)
 	bool		was_enabled = node->policy.enabled;
 	OctVerdict	unknown = {.health = OCT_UNKNOWN};
 
+	/* what a held session was begun with may count no more */
+	if (node->group_version != copies.versions[node->group] ||
+		!policy.keep_connections || policy.check_type != node->policy.check_type)
+		oct_prober_end_held(node);
+	node->group_version = copies.versions[node->group];
+
 	if (memcmp(&policy, &node->policy, sizeof(policy)) == 0)
 		return;
 	node->policy = policy;
@@ -143,22 +177,38 @@ drop_node(OctNode *node)
 }
 
 /*
- * Takes up a node: a new one at once, one that has a verdict already, of a
- * prober before us, within its next period.
+ * When a new node is tried first: at once, but one after the other if many come
+ * together, lest as many sockets are opened in one instant.
+ */
+static OctTime
+first_due(OctTime now)
+{
+	static OctTime next = {0};
+	OctTime		due = oct_time_before(next, now) ? now : next;
+
+	next = oct_time_add_us(due, OCT_FIRST_SPREAD_US);
+	return due;
+}
+
+/*
+ * Takes up a node: a new one as first_due says, one that has a verdict already,
+ * of a prober before us, within its next period.
  */
 static void
 take_node(const OctSlotChange *change, OctTime now)
 {
-	OctNode    *node = MemoryContextAllocZero(TopMemoryContext, sizeof(OctNode));
+	OctNode    *node = MemoryContextAllocZero(node_context, sizeof(OctNode));
 	OctNodeStatus status;
 	OctVerdict	verdict = {.health = OCT_UNKNOWN};
-	OctTime		due = now;
+	OctTime		due;
 
 	node->slot = change->slot;
 	node->generation = change->generation;
 	node->group = change->group;
+	node->group_version = copies.versions[node->group];
 	node->spec = change->spec;
 	node->policy = policy_of(node);
+	oct_attempt_init(&node->attempt, &node->spec);
 	nodes[node->slot] = node;
 
 	oct_nodetab_get_status(node->slot, &status);
@@ -170,9 +220,12 @@ take_node(const OctSlotChange *change, OctTime now)
 		verdict.health = status.health;
 		verdict.failures = status.failures;
 		verdict.successes = status.successes;
+		node->role = status.outcome.role;
 		due = oct_time_add_us(now, pg_prng_uint64_range(&pg_global_prng_state, 0,
 														spread_ms * OCT_US_PER_MS));
 	}
+	else
+		due = first_due(now);
 	oct_probe_init(&node->probe, verdict, due,
 				   (uint16) pg_prng_uint32(&pg_global_prng_state));
 	if (node->policy.enabled)
@@ -186,6 +239,8 @@ serve_change(const OctSlotChange *change, OctTime now)
 {
 	OctNode    *node = nodes[change->slot];
 
+	if (change->generation != 0)
+		update_login(change->group);
 	if (node != NULL && node->generation == change->generation)
 	{
 		node->spec.options = change->spec.options;
@@ -220,10 +275,21 @@ oct_prober_reconcile(OctTime now)
 	return true;
 }
 
-/* New settings count at once, but only if they are new. */
+/*
+ * New settings count at once, but policies are worked out anew only if they are
+ * new.  The texts of settings may have moved.
+ */
 void
 oct_prober_reload(OctTime now)
 {
+	for (int i = 0; i < oct_nodetab_ngroups(); i++)
+	{
+		if (login_versions[i] != 0)
+		{
+			login_versions[i] = 0;
+			update_login(i);
+		}
+	}
 	if (memcmp(&settings, &oct_default_policy, sizeof(settings)) == 0)
 		return;
 	settings = oct_default_policy;

@@ -3,7 +3,8 @@
  * report.c
  *	  Making known what the prober found: in shared memory and in the log.
  *
- * The log gets one line for each change of a verdict and none for a probe.
+ * The log gets one line for each change of a verdict or a role, and none for a
+ * probe, unless log_checks wants it.
  * What a remote server said is made printable ASCII there.
  *
  *-------------------------------------------------------------------------
@@ -22,8 +23,9 @@
 /* room for a cause, each byte of the message as \\xNN */
 #define OCT_CAUSE_SIZE		(OCT_MESSAGE_SIZE * 5)
 
-/* setting */
+/* settings */
 bool		oct_log_status_changes = true;
+int			oct_log_checks = OCT_LOG_CHECKS_OFF;
 
 /* "The server is starting up: ... (SQLSTATE 57P03)." */
 static void
@@ -58,6 +60,37 @@ oct_report_change(const OctNodeSpec *spec, const OctVerdict *verdict,
 	ereport(LOG,
 			(errmsg("node \"%s\":%d is %s", spec->name, spec->port,
 					verdict->health == OCT_HEALTHY ? "healthy" : "unhealthy"),
+			 outcome->reason != OCT_REASON_OK ? errdetail("%s", cause) : 0));
+}
+
+/* Logs that a server has become another's standby, or is none any more. */
+void
+oct_report_role(const OctNodeSpec *spec, OctRole role)
+{
+	if (oct_log_status_changes)
+		ereport(LOG,
+				(errmsg("node \"%s\":%d is now a %s", spec->name, spec->port,
+						role == OCT_ROLE_STANDBY ? "standby" : "primary")));
+}
+
+/* Logs one try, if that is wanted. */
+void
+oct_report_check(const OctNodeSpec *spec, const OctOutcome *outcome,
+				 OctEvidence evidence, int64 check_time_us)
+{
+	char		cause[OCT_CAUSE_SIZE];
+
+	if (oct_log_checks == OCT_LOG_CHECKS_OFF ||
+		(oct_log_checks == OCT_LOG_CHECKS_FAILURES &&
+		 evidence == OCT_EVIDENCE_ALIVE))
+		return;
+	format_cause(cause, sizeof(cause), outcome);
+	ereport(LOG,
+			(errmsg("check of node \"%s\":%d: %s, phase %s, %.3f ms",
+					spec->name, spec->port,
+					oct_policy_reason_code(outcome->reason),
+					oct_policy_phase_name(outcome->phase),
+					(double) check_time_us / 1000),
 			 outcome->reason != OCT_REASON_OK ? errdetail("%s", cause) : 0));
 }
 

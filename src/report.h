@@ -10,8 +10,16 @@
 
 #include "policy.h"
 
-/* Setting, given its name in settings.c. */
+typedef enum OctLogChecks
+{
+	OCT_LOG_CHECKS_OFF,
+	OCT_LOG_CHECKS_FAILURES,
+	OCT_LOG_CHECKS_ALL
+} OctLogChecks;
+
+/* Settings, given their names in settings.c. */
 extern bool oct_log_status_changes;
+extern int	oct_log_checks;
 
 extern void oct_report_verdict(int32 slot, uint32 generation,
 							   const OctVerdict *verdict,
@@ -20,6 +28,9 @@ extern void oct_report_verdict(int32 slot, uint32 generation,
 extern void oct_report_change(const OctNodeSpec *spec,
 							  const OctVerdict *verdict,
 							  const OctOutcome *outcome);
+extern void oct_report_role(const OctNodeSpec *spec, OctRole role);
+extern void oct_report_check(const OctNodeSpec *spec, const OctOutcome *outcome,
+							 OctEvidence evidence, int64 check_time_us);
 extern void oct_report_trouble(const OctNodeSpec *spec,
 							   const OctOutcome *outcome, OctTime now);
 

@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include <ares.h>
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -30,7 +29,7 @@ static ares_channel channel;
 
 /* Once a process.  Raises an error if c-ares cannot be set up. */
 void
-oct_resolver_init(void)
+oct_resolver_init(int first_owner)
 {
 	char		lookups[] = "f";	/* the hosts file */
 	struct ares_options options = {.lookups = lookups};
@@ -40,20 +39,6 @@ oct_resolver_init(void)
 		status = ares_init_options(&channel, &options, ARES_OPT_LOOKUPS);
 	if (status != ARES_SUCCESS)
 		elog(ERROR, "could not initialize c-ares: %s", ares_strerror(status));
-}
-
-/* Is it the text of an address?  As libpq will ask. */
-static bool
-is_numeric(const char *name)
-{
-	struct addrinfo hints = {0};
-	struct addrinfo *found;
-
-	hints.ai_flags = AI_NUMERICHOST;
-	if (getaddrinfo(name, NULL, &hints, &found) != 0)
-		return false;
-	freeaddrinfo(found);
-	return true;
 }
 
 static void
@@ -71,13 +56,9 @@ lookup_callback(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 	for (struct ares_addrinfo_node *node = info->nodes;
 		 node != NULL && addresses->n < OCT_MAX_ADDRESSES; node = node->ai_next)
 	{
-		const void *addr = node->ai_family == AF_INET ?
-			(const void *) &((struct sockaddr_in *) node->ai_addr)->sin_addr :
-			(const void *) &((struct sockaddr_in6 *) node->ai_addr)->sin6_addr;
-
-		if (inet_ntop(node->ai_family, addr, addresses->text[addresses->n],
-					  OCT_RESOLVED_SIZE) != NULL)
-			addresses->n++;
+		addresses->at[addresses->n].len = node->ai_addrlen;
+		memcpy(&addresses->at[addresses->n].sa, node->ai_addr, node->ai_addrlen);
+		addresses->n++;
 	}
 	ares_freeaddrinfo(info);
 	if (addresses->n == 0)
@@ -93,24 +74,13 @@ fail(OctOutcome *failure, OctReason reason, const char *message)
 	strlcpy(failure->message, message, OCT_MESSAGE_SIZE);
 }
 
-/*
- * Finds the addresses of a host, at least one, as libpq takes them in
- * hostaddr.  Returns false and the outcome of the try if there are none.  Does
- * not throw.
- */
-bool
-oct_resolver_lookup(const char *name, OctAddresses *addresses,
-					OctOutcome *failure)
+
+OctResolution
+oct_resolver_ask(const char *name, OctTime now, OctWaiter *waiter,
+				 OctAddresses *addresses, OctOutcome *failure)
 {
 	struct ares_addrinfo_hints hints = {0};
 	OctLookup	lookup = {.addresses = addresses};
-
-	if (is_numeric(name))
-	{
-		addresses->n = 1;
-		strlcpy(addresses->text[0], name, OCT_RESOLVED_SIZE);
-		return true;
-	}
 
 	hints.ai_family = AF_UNSPEC;
 	hints.ai_socktype = SOCK_STREAM;
@@ -121,15 +91,23 @@ oct_resolver_lookup(const char *name, OctAddresses *addresses,
 	switch (lookup.status)
 	{
 		case ARES_SUCCESS:
-			return true;
+			return OCT_RESOLVED;
 		case ARES_ENOMEM:
 		case ARES_EFILE:
 		case ARES_ECANCELLED:
 			fail(failure, OCT_REASON_VOIDED, ares_strerror(lookup.status));
-			return false;
+			return OCT_UNRESOLVED;
 		default:
 			fail(failure, OCT_REASON_NAME_RESOLUTION,
 				 "it is not in the hosts file, and the DNS is not asked yet");
-			return false;
+			return OCT_UNRESOLVED;
 	}
 }
+
+void oct_resolver_reload(void) {}
+void oct_resolver_forget(OctWaiter *waiter) {}
+void oct_resolver_confirm(const char *name, const OctAddress *address, OctTime now) {}
+void oct_resolver_doubt(const char *name, OctTime now) {}
+OctTime oct_resolver_next(void) {return OCT_TIME_NEVER;}
+void oct_resolver_on_timer(OctTime now) {}
+void oct_resolver_advance(int which) {}

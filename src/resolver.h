@@ -10,20 +10,46 @@
 
 #include "octypes.h"
 
+#include "lib/ilist.h"
+
+#include "address.h"
+
 /* more addresses of a name are ignored */
 #define OCT_MAX_ADDRESSES	8
-
-/* an address as text, or what passes for one: as long as a name */
-#define OCT_RESOLVED_SIZE	OCT_NAME_SIZE
 
 typedef struct OctAddresses
 {
 	int			n;
-	char		text[OCT_MAX_ADDRESSES][OCT_RESOLVED_SIZE];
+	int			nformer;
+	OctAddress	at[OCT_MAX_ADDRESSES + 1];
 } OctAddresses;
 
-extern void oct_resolver_init(void);
-extern bool oct_resolver_lookup(const char *name, OctAddresses *addresses,
-								OctOutcome *failure);
+typedef enum OctResolution
+{
+	OCT_RESOLVED,
+	OCT_RESOLVING,
+	OCT_UNRESOLVED
+} OctResolution;
+
+typedef struct OctWaiter
+{
+	dlist_node	node;
+	bool		waiting;
+	void		(*done) (struct OctWaiter *waiter);
+} OctWaiter;
+
+extern void oct_resolver_init(int first_owner);
+extern void oct_resolver_reload(void);
+extern OctResolution oct_resolver_ask(const char *name, OctTime now,
+									  OctWaiter *waiter,
+									  OctAddresses *addresses,
+									  OctOutcome *failure);
+extern void oct_resolver_forget(OctWaiter *waiter);
+extern void oct_resolver_confirm(const char *name, const OctAddress *address,
+								 OctTime now);
+extern void oct_resolver_doubt(const char *name, OctTime now);
+extern OctTime oct_resolver_next(void);
+extern void oct_resolver_on_timer(OctTime now);
+extern void oct_resolver_advance(int which);
 
 #endif							/* RESOLVER_H */

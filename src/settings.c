@@ -43,6 +43,56 @@ warn_of_old_settings(void)
 	}
 }
 
+static const struct config_enum_entry check_types[] = {
+	{"auto", OCT_CHECK_AUTO, false},
+	{"tcp", OCT_CHECK_TCP, false},
+	{"ping", OCT_CHECK_PING, false},
+	{"connection", OCT_CHECK_CONNECTION, false},
+	{"query", OCT_CHECK_QUERY, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry log_checks[] = {
+	{"off", OCT_LOG_CHECKS_OFF, false},
+	{"failures", OCT_LOG_CHECKS_FAILURES, false},
+	{"all", OCT_LOG_CHECKS_ALL, false},
+	{NULL, 0, false}
+};
+
+static bool enable_health_checks = true;
+static bool keep_connections = false;
+
+static void
+assign_enable(bool newval, void *extra)
+{
+	oct_default_policy.enabled = newval;
+}
+
+static void
+assign_keep(bool newval, void *extra)
+{
+	oct_default_policy.keep_connections = newval;
+}
+
+/* A time of -1 is a word of its own; else it is a millisecond at least. */
+static bool
+check_down_period(int *newval, void **extra, GucSource source)
+{
+	if (*newval != 0)
+		return true;
+	GUC_check_errdetail("It is 1 ms at least, or -1 for the same as \"octopus.health_check_period\".");
+	return false;
+}
+
+static bool
+check_query(char **newval, void **extra, GucSource source)
+{
+	if ((*newval)[0] != '\0' && strlen(*newval) < OCT_POLICY_SIZE)
+		return true;
+	GUC_check_errdetail("It has 1 to %d bytes.", OCT_POLICY_SIZE - 1);
+	return false;
+}
+
 static void
 define_policy_settings(void)
 {
@@ -77,6 +127,67 @@ define_policy_settings(void)
 							1000, 0, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MS,
 							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("octopus.healthy_threshold",
+							"Sets how many tries in a row have to succeed until an unhealthy node is healthy.",
+							NULL,
+							&oct_default_policy.healthy_threshold,
+							1, 1, 100,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("octopus.health_check_down_period",
+							"Sets the time between checks of an unhealthy node.",
+							"-1 means the same as for other nodes.",
+							&oct_default_policy.down_period_ms,
+							-1, -1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							check_down_period, NULL, NULL);
+
+	DefineCustomIntVariable("octopus.health_check_jitter",
+							"Sets by how many percent of a period a check may come sooner or later, at random.",
+							NULL,
+							&oct_default_policy.jitter_percent,
+							10, 0, 50,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+}
+
+/* What a check asks, and whether there are any. */
+static void
+define_question_settings(void)
+{
+	DefineCustomBoolVariable("octopus.enable_health_checks",
+							 "Checks nodes.",
+							 NULL,
+							 &enable_health_checks,
+							 true,
+							 PGC_SIGHUP, 0,
+							 NULL, assign_enable, NULL);
+
+	DefineCustomEnumVariable("octopus.health_check_type",
+							 "Sets what a check asks.",
+							 NULL,
+							 &oct_default_policy.check_type,
+							 OCT_CHECK_AUTO, check_types,
+							 PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomStringVariable("octopus.health_check_query",
+							   "Sets the query, of one Boolean, that checks of type \"query\" ask.",
+							   NULL,
+							   &oct_health_check_query,
+							   "SELECT true",
+							   PGC_SIGHUP, 0,
+							   check_query, NULL, NULL);
+
+	DefineCustomBoolVariable("octopus.keep_connections",
+							 "Holds a session with each node between its checks.",
+							 NULL,
+							 &keep_connections,
+							 false,
+							 PGC_SIGHUP, 0,
+							 NULL, assign_keep, NULL);
 }
 
 static void
@@ -110,6 +221,22 @@ define_prober_settings(void)
 							 PGC_SIGHUP, 0,
 							 NULL, NULL, NULL);
 
+	DefineCustomEnumVariable("octopus.log_checks",
+							 "Logs each check, or each that fails.",
+							 NULL,
+							 &oct_log_checks,
+							 OCT_LOG_CHECKS_OFF, log_checks,
+							 PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("octopus.max_concurrent_checks",
+							"Sets the maximum number of checks that are under way at a time.",
+							"0 means as many as the limit of descriptors allows.",
+							&oct_max_concurrent_checks,
+							0, 0, 65535,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+
 	DefineCustomStringVariable("octopus.application_name",
 							   "Sets the application name that checks show on the nodes.",
 							   NULL,
@@ -124,6 +251,7 @@ void
 oct_settings_define(void)
 {
 	define_policy_settings();
+	define_question_settings();
 	define_table_settings();
 	define_prober_settings();
 	MarkGUCPrefixReserved("octopus");

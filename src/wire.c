@@ -445,6 +445,13 @@ oct_wire_outcome(const OctWire *wire, OctOutcome *outcome)
 	}
 }
 
+/* How far it has come. */
+OctPhase
+oct_wire_phase(const OctWire *wire)
+{
+	return (OctPhase) wire->phase;
+}
+
 /* Is there a session, which wants OCT_WIRE_TERMINATE before it is closed? */
 bool
 oct_wire_logged_in(const OctWire *wire)

@@ -67,6 +67,7 @@ extern void oct_wire_expect_sync(OctWire *wire);
 extern bool oct_wire_feed(OctWire *wire, const char *bytes, size_t n);
 extern void oct_wire_eof(OctWire *wire);
 extern void oct_wire_outcome(const OctWire *wire, OctOutcome *outcome);
+extern OctPhase oct_wire_phase(const OctWire *wire);
 extern bool oct_wire_logged_in(const OctWire *wire);
 
 #endif							/* WIRE_H */

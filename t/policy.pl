@@ -156,7 +156,7 @@ foreach my $mapping (
 		INSERT INTO alices VALUES ('$dir', $port)");
 	ok( $monitor->poll_query_until('postgres', 'SELECT health_status = 0 FROM alices'),
 		"a socket, mapping $mapping: neither");
-	like(slurp_file($monitor->logfile, $log), qr/refused the login|password/, 'the log says why');
+	like(slurp_file($monitor->logfile, $log), qr/refused the login|has no right to log in/, 'the log says why');
 }
 like(refused_to_alice("ALTER USER MAPPING FOR CURRENT_USER SERVER alices OPTIONS (ADD password_required 'false')"),
 	qr/permission denied to set option "password_required"/, 'she cannot do without a password');

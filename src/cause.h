@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * cause.h
+ *	  What the errors of the system and of libpq mean.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CAUSE_H
+#define CAUSE_H
+
+#include "octypes.h"
+
+extern OctReason oct_cause_of_errno(int errnum);
+extern void oct_cause_of_libpq(const char *text, OctOutcome *outcome);
+extern void oct_cause_set_message(OctOutcome *outcome, const char *text);
+extern void oct_cause_set(OctOutcome *outcome, OctReason reason, OctPhase phase,
+						  const char *message);
+
+#endif							/* CAUSE_H */

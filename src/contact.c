@@ -1,0 +1,134 @@
+/*-------------------------------------------------------------------------
+ *
+ * contact.c
+ *	  One contact with a server: a probe at one address, which may go on as a
+ *	  held session.
+ *
+ * Plain sockets serve where no login is needed and the group asks for nothing
+ * that only libpq can do; they cost half as much.
+ *
+ * Contacts come and go thousands of times a second, so they have a slab of
+ * their own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "cause.h"
+#include "contact.h"
+#include "ping.h"
+#include "pqprobe.h"
+
+struct OctContact
+{
+	bool		raw;			/* which of the two it is */
+	union
+	{
+		OctPing		ping;
+		OctPqProbe	pq;
+	};
+};
+
+static MemoryContext contacts;
+
+/* Once a process. */
+void
+oct_contact_init(void)
+{
+	contacts = SlabContextCreate(TopMemoryContext, "octopus_fdw contacts",
+								 SLAB_DEFAULT_BLOCK_SIZE, sizeof(OctContact));
+}
+
+/* What keeps a probe from being made at all; NULL if nothing does. */
+static const char *
+obstacle(const OctTarget *target, OctReason *reason)
+{
+	const char *forbidden = oct_login_forbid(target);
+
+	/* libpq would take it for two hosts and look the second one up */
+	if (target->socket_dir != NULL && strchr(target->socket_dir, ',') != NULL)
+	{
+		*reason = OCT_REASON_NAME_RESOLUTION;
+		return "a socket directory cannot contain a comma";
+	}
+	*reason = OCT_REASON_FORBIDDEN;
+	return forbidden;
+}
+
+/*
+ * Starts a contact, whose socket will be told as "owner"; for *eager see
+ * oct_ping_start.  Returns NULL if it ended at once, with its outcome.  Raises
+ * an error if there is no memory.
+ */
+OctContact *
+oct_contact_start(const OctTarget *target, bool *eager, int owner,
+				  OctOutcome *outcome)
+{
+	OctContact *contact;
+	OctReason	reason;
+	const char *why_not = obstacle(target, &reason);
+
+	if (why_not != NULL)
+	{
+		oct_cause_set(outcome, reason, reason == OCT_REASON_FORBIDDEN ?
+					  OCT_PHASE_AUTH : OCT_PHASE_DNS, why_not);
+		return NULL;
+	}
+
+	contact = MemoryContextAlloc(contacts, sizeof(OctContact));
+	contact->raw = target->check_type == OCT_CHECK_TCP ||
+		(target->check_type == OCT_CHECK_PING && target->login->raw_ping);
+	if (contact->raw ?
+		oct_ping_start(&contact->ping, target, eager, owner, outcome) :
+		oct_pqprobe_start(&contact->pq, target, owner, outcome))
+		return contact;
+	oct_contact_close(contact);
+	return NULL;
+}
+
+/* The socket is ready, as it may be or not; false with the outcome at the end. */
+bool
+oct_contact_advance(OctContact *contact, OctOutcome *outcome)
+{
+	return contact->raw ? oct_ping_advance(&contact->ping, outcome) :
+		oct_pqprobe_advance(&contact->pq, outcome);
+}
+
+/*
+ * Begins to hold the session of a contact that has ended well, before its first
+ * Sync and after each.  Returns false if there is no session to be held.
+ */
+bool
+oct_contact_hold(OctContact *contact)
+{
+	return contact->raw ? oct_ping_hold(&contact->ping) :
+		oct_pqprobe_hold(&contact->pq);
+}
+
+/* Asks a held session for a sign of life; false with the outcome if it is lost. */
+bool
+oct_contact_sync(OctContact *contact, OctOutcome *outcome)
+{
+	return contact->raw ? oct_ping_sync(&contact->ping, outcome) :
+		oct_pqprobe_sync(&contact->pq, outcome);
+}
+
+/* How far it has come. */
+OctPhase
+oct_contact_phase(const OctContact *contact)
+{
+	return contact->raw ? oct_ping_phase(&contact->ping) : contact->pq.phase;
+}
+
+/* Ends a contact, whatever became of it. */
+void
+oct_contact_close(OctContact *contact)
+{
+	if (contact->raw)
+		oct_ping_close(&contact->ping);
+	else
+		oct_pqprobe_close(&contact->pq);
+	pfree(contact);
+}

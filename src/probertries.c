@@ -1,0 +1,375 @@
+/*-------------------------------------------------------------------------
+ *
+ * probertries.c
+ *	  The tries that are under way: how they begin, go on and end.
+ *
+ *	  timer -> queue -> begin -> legs ------------------> finish -> timer
+ *				 ^		  |  -> lookup of the name --+
+ *				 |										 |
+ *				 +---------------------------------------+
+ *	  timer -> sync on the held session -> finish
+ *				 |
+ *				 +-> it is lost: queue, at its head
+ *
+ * There are only so many places for sockets; who finds none waits in the queue,
+ * first come, first served, and is late, never failed.  Looking up a name takes
+ * no place, and neither does a session that is held (see proberheld.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "clock.h"
+#include "cause.h"
+#include "iomux.h"
+#include "policy.h"
+#include "prober_internal.h"
+#include "report.h"
+
+/* the most timers served, and tries begun, before sockets are looked at again */
+#define OCT_PER_TURN		64
+
+/* setting */
+int			oct_max_concurrent_checks = 0;
+
+OctTimerQueue oct_prober_timers;
+OctLag		oct_prober_lag = {0};
+
+static dlist_head queue = DLIST_STATIC_INIT(queue); /* waiting for a place */
+static int	max_sockets;		/* that the descriptor limit allows */
+static int	nplaced = 0;		/* tries that have a place */
+static int	nrunning = 0;		/* tries that are under way, with a place or not */
+
+static void on_resolved(OctWaiter *waiter);
+
+/* Once a process, when sockets can be watched. */
+void
+oct_prober_init_tries(void)
+{
+	oct_timerq_init(&oct_prober_timers);
+	max_sockets = oct_iomux_max_sockets();
+	oct_prober_limit_held(max_sockets);
+	oct_contact_init();
+}
+
+/* Is there anything to be looked after more often than a timer says? */
+bool
+oct_prober_is_probing(void)
+{
+	return nrunning > 0;
+}
+
+void
+oct_prober_arm(OctNode *node)
+{
+	oct_timerq_arm(&oct_prober_timers, &node->timer, oct_probe_wake(&node->probe));
+}
+
+static bool
+has_free_place(void)
+{
+	int			places = max_sockets - oct_prober_nheld();
+
+	if (oct_max_concurrent_checks > 0)
+		places = Min(places, oct_max_concurrent_checks);
+	return nplaced < places;
+}
+
+/* A try comes to its end, or will be begun anew. */
+static void
+leave(OctNode *node)
+{
+	oct_attempt_end(&node->attempt);
+	nrunning--;
+	if (node->placed)
+		nplaced--;
+	node->placed = false;
+	node->syncing = false;
+}
+
+/* A running try is to be begun anew, as the first in the queue or the last. */
+static void
+requeue(OctNode *node, bool first)
+{
+	leave(node);
+	oct_timerq_disarm(&oct_prober_timers, &node->timer);
+	oct_probe_on_requeue(&node->probe, oct_now());
+	if (first)
+		dlist_push_head(&queue, &node->queue_node);
+	else
+		dlist_push_tail(&queue, &node->queue_node);
+}
+
+
+/* ---------- the end of a try ---------- */
+
+static OctEvidence
+evidence_of(const OctNode *node, const OctOutcome *outcome)
+{
+	return oct_policy_evidence_of(outcome->reason, node->policy.check_type);
+}
+
+/* Makes known what a try came to. */
+static void
+report(OctNode *node, const OctOutcome *outcome, OctEvidence evidence,
+	   bool changed, OctTime now)
+{
+	int64		check_time_us = oct_time_diff_us(now, node->probe.started);
+
+	oct_report_check(&node->spec, outcome, evidence, check_time_us);
+	if (evidence == OCT_EVIDENCE_NONE)
+		oct_report_trouble(&node->spec, outcome, now);
+	else
+		oct_report_verdict(node->slot, node->generation, &node->probe.verdict,
+						   outcome, check_time_us);
+	if (changed)
+		oct_report_change(&node->spec, &node->probe.verdict, outcome);
+	if (outcome->role != OCT_ROLE_UNKNOWN)
+	{
+		if (node->role != OCT_ROLE_UNKNOWN && node->role != outcome->role)
+			oct_report_role(&node->spec, outcome->role);
+		node->role = outcome->role;
+	}
+}
+
+/* The try has come to its outcome. */
+static void
+finish_try(OctNode *node, OctOutcome *outcome)
+{
+	OctTime		now = oct_now();
+	OctEvidence evidence;
+	bool		changed;
+
+	if (oct_probe_is_void(&node->probe, &node->policy, outcome->reason, oct_prober_lag))
+		outcome->reason = OCT_REASON_VOIDED;
+	evidence = evidence_of(node, outcome);
+	if (outcome->reason == OCT_REASON_PASSWORD_NEEDED &&
+		evidence == OCT_EVIDENCE_ALIVE)
+		outcome->reason = OCT_REASON_OK;	/* all that was asked */
+
+	if (evidence == OCT_EVIDENCE_ALIVE && node->attempt.contact != NULL)
+		oct_prober_hold(node, oct_attempt_take_contact(&node->attempt));
+	else if (evidence == OCT_EVIDENCE_DEAD)
+		oct_prober_let_go(node);
+	leave(node);
+	changed = oct_probe_on_outcome(&node->probe, &node->policy, evidence, now);
+	oct_prober_arm(node);
+	report(node, outcome, evidence, changed, now);
+}
+
+
+/* ---------- the legs of a try ---------- */
+
+/* Starts a leg; returns false if it has ended already, with its outcome. */
+static bool
+start_leg(OctNode *node, int leg, int nlegs, OctOutcome *outcome)
+{
+	OctTarget	target = {
+		.check_type = node->policy.check_type,
+		.timeout_ms = node->policy.timeout_ms,
+		.name = node->spec.name,
+		.port = node->spec.port,
+		.login = oct_prober_login(node),
+	};
+
+	oct_probe_on_leg(&node->probe, &node->policy, leg, nlegs, oct_now());
+	oct_prober_arm(node);
+	return oct_attempt_start_leg(&node->attempt, &node->spec, &target,
+								 node->slot * 2 + node->side, outcome);
+}
+
+/* A leg has come to its outcome: goes on to the next one, or finishes. */
+static void
+finish_leg(OctNode *node, OctOutcome *outcome)
+{
+	while (oct_attempt_next_leg(&node->attempt, &node->spec,
+								evidence_of(node, outcome), oct_now(), outcome))
+	{
+		if (start_leg(node, node->probe.leg + 1, node->probe.nlegs, outcome))
+			return;
+	}
+	finish_try(node, outcome);
+}
+
+static void
+begin_try(OctNode *node, OctTime now)
+{
+	OctOutcome	outcome;
+	OctResolution resolution;
+	int			nlegs;
+
+	nrunning++;
+	node->attempt.waiter.done = on_resolved;
+	resolution = oct_attempt_begin(&node->attempt, &node->spec, now, &nlegs, &outcome);
+	oct_probe_on_start(&node->probe, &node->policy, now, oct_prober_lag);
+	switch (resolution)
+	{
+		case OCT_RESOLVED:
+			node->placed = true;
+			nplaced++;
+			if (!start_leg(node, 0, nlegs, &outcome))
+				finish_leg(node, &outcome);
+			break;
+		case OCT_RESOLVING:
+			oct_prober_arm(node);
+			break;
+		case OCT_UNRESOLVED:
+			finish_try(node, &outcome);
+			break;
+	}
+}
+
+/* The name has been looked up, with what result begin_try will see. */
+static void
+on_resolved(OctWaiter *waiter)
+{
+	requeue((OctNode *) ((char *) waiter - offsetof(OctNode, attempt.waiter)), false);
+}
+
+
+/* ---------- held sessions ---------- */
+
+/* Ends a held session, if there is one, which may have been asked for a sign. */
+void
+oct_prober_end_held(OctNode *node)
+{
+	oct_prober_let_go(node);
+	if (node->syncing)
+		requeue(node, true);
+}
+
+/* A held session is to give a sign of life. */
+static void
+begin_sync(OctNode *node, OctTime now)
+{
+	OctOutcome	outcome;
+
+	nrunning++;
+	node->syncing = true;
+	oct_probe_on_start(&node->probe, &node->policy, now, oct_prober_lag);
+	oct_prober_arm(node);
+	if (!oct_contact_sync(node->held, &outcome))
+		oct_prober_end_held(node);
+}
+
+/*
+ * A held session has come to an end, good or bad.  If it is lost a fresh try
+ * starts at once, unless there is one already.
+ */
+static void
+finish_held(OctNode *node, OctOutcome *outcome)
+{
+	if (node->syncing && outcome->reason == OCT_REASON_OK &&
+		oct_contact_hold(node->held))
+	{
+		node->held_checks++;
+		finish_try(node, outcome);
+		return;
+	}
+	oct_prober_end_held(node);
+	if (node->probe.state == OCT_PROBE_WAITING)
+	{
+		nrunning++;
+		requeue(node, true);
+	}
+}
+
+
+/* ---------- what drives them ---------- */
+
+/* Time is up for what a try is waiting for. */
+static void
+expire(OctNode *node)
+{
+	OctPhase	phase = oct_attempt_phase(&node->attempt);
+	OctOutcome	outcome;
+
+	if (node->syncing)
+	{
+		oct_prober_end_held(node);
+		return;
+	}
+	oct_cause_set(&outcome, phase == OCT_PHASE_DNS ?
+				  OCT_REASON_RESOLVER_TROUBLE : OCT_REASON_TIMEOUT, phase, "");
+	snprintf(outcome.message, sizeof(outcome.message),
+			 phase == OCT_PHASE_CONNECT ?
+			 "no connection within %d ms" : "no answer within %d ms",
+			 node->policy.timeout_ms);
+	if (phase == OCT_PHASE_DNS)
+		finish_try(node, &outcome);
+	else
+		finish_leg(node, &outcome);
+}
+
+/* Ends what a node is about to do, and leaves its timer unarmed. */
+void
+oct_prober_stop(OctNode *node)
+{
+	oct_timerq_disarm(&oct_prober_timers, &node->timer);
+	if (node->probe.state == OCT_PROBE_QUEUED)
+		dlist_delete(&node->queue_node);
+	if (node->probe.state == OCT_PROBE_RUNNING)
+		leave(node);
+	oct_prober_let_go(node);
+}
+
+/* A socket is ready: that of the running try, or of the held session. */
+void
+oct_prober_advance(int owner)
+{
+	OctNode    *node = oct_prober_node(owner / 2);
+	OctOutcome	outcome;
+
+	if (node == NULL)
+		return;
+	if (owner % 2 == node->side)
+	{
+		if (node->attempt.contact != NULL &&
+			!oct_contact_advance(node->attempt.contact, &outcome))
+			finish_leg(node, &outcome);
+	}
+	else if (node->held != NULL &&
+			 !oct_contact_advance(node->held, &outcome))
+		finish_held(node, &outcome);
+}
+
+/*
+ * Serves the timers that are due; "now" is the last look at the sockets.
+ * Returns whether there is more to be begun.
+ */
+bool
+oct_prober_run_timers(OctTime now)
+{
+	OctTimer   *timer;
+	int			begun = 0;
+
+	for (int i = 0; i < OCT_PER_TURN &&
+		 (timer = oct_timerq_pop_expired(&oct_prober_timers, now)) != NULL; i++)
+	{
+		OctNode    *node = (OctNode *) ((char *) timer - offsetof(OctNode, timer));
+
+		switch (oct_probe_on_timer(&node->probe, &node->policy, now, oct_prober_lag))
+		{
+			case OCT_PROBE_WAIT:
+				oct_prober_arm(node);
+				break;
+			case OCT_PROBE_START:
+				if (oct_prober_may_sync(node))
+					begin_sync(node, now);
+				else
+					dlist_push_tail(&queue, &node->queue_node);
+				break;
+			case OCT_PROBE_EXPIRE:
+				expire(node);
+				break;
+		}
+	}
+	while (has_free_place() && !dlist_is_empty(&queue))
+	{
+		if (begun++ == OCT_PER_TURN)
+			return true;
+		begin_try(dlist_container(OctNode, queue_node,
+								  dlist_pop_head_node(&queue)), now);
+	}
+	return false;
+}
