@@ -18,7 +18,16 @@ Fleet - drive a fleet of simulated PostgreSQL nodes from a test
   my $report = $fleet->report;               # what was seen since
   print $report->{gap_p99_ms}, $report->{probes_healthy};
   print $fleet->count('127.1.0.7');          # its probes, from the start
-  print $fleet->open_connections;
+  print $fleet->syncs('127.1.0.7');          # and those through a held session
+  print $fleet->queries('127.1.0.7');
+  print $fleet->open_connections;            # ... of ('127.1.0.7') alone
+  my $address = $fleet->address('mute', 3);  # a node that behaves so: 127.23.0.3
+
+  my $own_port = $fleet->mortal('127.1.0.8'); # the same node, on a port of its own,
+  $fleet->kill_node('127.1.0.8');            # which refuses once it is dead
+  $fleet->revive('127.1.0.8');
+  $fleet->sessions('127.1.0.7', 'close');    # or reset, fatal, hang, notice: whom it let in
+  $fleet->promote('127.16.0.1');             # a standby; its sessions are told
   $fleet->quit;
 
 =head1 DESCRIPTION
@@ -107,10 +116,63 @@ sub count
 	return $self->command("count $address")->{count};
 }
 
+sub syncs
+{
+	my ($self, $address) = @_;
+	return $self->command("count $address")->{syncs};
+}
+
+sub queries
+{
+	my ($self, $address) = @_;
+	return $self->command("count $address")->{queries};
+}
+
 sub open_connections
 {
-	my ($self) = @_;
-	return $self->command('open')->{open};
+	my ($self, $address) = @_;
+	return $self->command(defined $address ? "count $address" : 'open')->{open};
+}
+
+# The n-th node (1 to 65535) of those that behave so.
+sub address
+{
+	my ($self, $behaviour, $n) = @_;
+	my $octet = $self->command("octet $behaviour")->{octet};
+	return sprintf '127.%d.%d.%d', $octet, $n >> 8, $n & 255;
+}
+
+# Returns the port on which the node can be killed.
+sub mortal
+{
+	my ($self, $address) = @_;
+	return $self->command("mortal $address")->{port};
+}
+
+sub kill_node
+{
+	my ($self, $address) = @_;
+	return $self->become($address, 'dead');
+}
+
+sub revive
+{
+	my ($self, $address) = @_;
+	return $self->become($address, 'default');
+}
+
+sub sessions
+{
+	my ($self, $address, $what) = @_;
+	$self->command("sessions $address $what");
+	return;
+}
+
+sub promote
+{
+	my ($self, $address) = @_;
+	$self->command("promote $address");
+	return;
 }
 
 # End of file ends the program, so it also ends if the test dies.

@@ -5,7 +5,10 @@
  *
  * A connection is the array element of its descriptor, so there is no
  * allocation per connection and no list of free ones.  Input is cut into
- * messages without storing any.  Output is a pointer into a ready-made Script.
+ * messages without storing any.  Output is a pointer into a ready-made Script,
+ * or into the connection's own buffer, where the answers to queries are put
+ * together: one for each statement or extended message, as they come, sent at
+ * the end of the query, at Sync and at Flush.
  *
  * All connections are edge-triggered.  While one is busy (an answer is on its
  * way, slowly) nothing more is read from it; what it had sent ahead in the
@@ -25,6 +28,9 @@
 #include <unistd.h>
 
 #include "messages.h"
+#include "stats.h"
+
+#define ANSWER_SIZE		1024
 
 #define SSL_REQUEST		80877103
 #define GSSENC_REQUEST	80877104
@@ -32,14 +38,28 @@
 typedef struct Conn Conn;
 typedef struct Queue Queue;
 
+/* What a query comes to. */
+typedef struct Answer
+{
+	const Script *execute;		/* a row or not, or an error */
+	bool		error;
+	bool		fatal;			/* the session ends after it */
+} Answer;
+
 typedef struct Behaviour
 {
 	const char *name;
 	void		(*begin) (Conn *c); /* right after accept, or NULL */
 	void		(*login) (Conn *c); /* at StartupMessage; NULL: never speak */
 	const Script *script;		/* what login says */
-	const Script *query;		/* answer to a query; NULL: none */
+	const Answer *query;		/* answer to a query; NULL: none */
+	const Script *request;		/* answer to SSLRequest; NULL: by the book */
 	const Script *tls;			/* answer to a ClientHello; NULL: no TLS */
+	const Script *password;		/* answer to a password; NULL: wrong */
+	Queue	   *think;			/* where a session's answers wait, or NULL */
+	bool		spares;			/* whom it let in before it keeps serving */
+	bool		no_sync;		/* a bare Sync is not answered */
+	bool		steady;			/* gaps between its probes count */
 } Behaviour;
 
 struct Conn
@@ -49,15 +69,27 @@ struct Conn
 	bool		in_tls;			/* SSLRequest was granted */
 	bool		logged_in;		/* a StartupMessage was read */
 	bool		closing;		/* close once everything is sent */
+	bool		hung;			/* nothing is answered any more */
+	bool		promoted;		/* to be told before the next ReadyForQuery */
+	bool		asked;			/* extended messages since the last Sync */
+	bool		failed;			/* one of the query's statements did */
+	bool		quoted;			/* within a string of a simple query */
+	bool		watched;		/* epoll tells when there is room to send */
+	uint8_t		word_len;		/* of the statement's first letters */
+	char		word[4];
 	char		type;			/* of the message being read */
+	char		target;			/* its body's first byte */
 	uint8_t		header[8];
 	uint8_t		header_len;
 	uint32_t	code;			/* protocol version or request code */
 	size_t		skip;			/* bytes of the message's body yet to come */
+	size_t		body;			/* bytes of it read */
 	uint32_t	addr;			/* which node's, host byte order */
+	Node	   *node;
 	const Behaviour *behaviour;
 	const char *out;			/* what is still to be sent */
 	size_t		out_len;
+	size_t		answer_len;		/* put together, not yet being sent */
 	Queue	   *queue;			/* where it waits, or NULL */
 	Conn	   *prev;
 	Conn	   *next;
@@ -80,15 +112,28 @@ enum
 };
 
 static Conn *conns;				/* by descriptor */
+static char (*answers)[ANSWER_SIZE];	/* their buffers, touched by use only */
+static int	top_fd;				/* the highest that was ever used */
+static int	epoll_fd;
 static uint64_t now_us;			/* monotonic, read once per wake-up */
 static uint64_t ended[NUM_ENDS];
+static uint64_t syncs;			/* bare ones: probes of held sessions */
+static uint64_t queries;
 static int	nopen;
 
 /* What every behaviour says alike. */
 static Script ready_script,
 			ssl_script,
 			no_ssl_script,
-			wrong_password_script;
+			wrong_password_script,
+			promotion_script,
+			parse_complete_script,
+			bind_complete_script,
+			close_complete_script,
+			no_parameters_script,
+			column_script,
+			set_script,
+			empty_query_script;
 
 static int
 conn_fd(const Conn *c)
@@ -134,8 +179,26 @@ conn_end(Conn *c, int how)
 	unpark(c);
 	close(conn_fd(c));
 	c->open = false;
+	c->node->open--;
 	ended[how]++;
 	nopen--;
+}
+
+/* Have epoll tell of input, and of room for output where that is waited for. */
+static void
+conn_watch(Conn *c, int op, bool output)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET};
+
+	if (output)
+		ev.events |= EPOLLOUT;
+	ev.data.fd = conn_fd(c);
+	c->watched = output;
+	if (epoll_ctl(epoll_fd, op, conn_fd(c), &ev) < 0)
+	{
+		perror("fleet: epoll_ctl");
+		exit(1);
+	}
 }
 
 /* Send up to limit bytes of what is left; true once nothing is left. */
@@ -150,7 +213,11 @@ conn_flush(Conn *c, size_t limit)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
+		{
+			if (!c->watched)
+				conn_watch(c, EPOLL_CTL_MOD, true);
 			return false;
+		}
 		if (n < 0)
 		{
 			conn_end(c, END_RESET);
@@ -179,44 +246,7 @@ conn_busy(const Conn *c)
 	return c->out_len > 0 || c->queue != NULL;
 }
 
-/* A start-up packet has been read to its end. */
-static void
-on_startup(Conn *c)
-{
-	if (c->code == SSL_REQUEST && c->behaviour->tls)
-	{
-		c->in_tls = true;
-		say(c, &ssl_script);
-	}
-	else if (c->code == SSL_REQUEST || c->code == GSSENC_REQUEST)
-		say(c, &no_ssl_script);
-	else if (c->code >> 16 == 3)
-	{
-		c->logged_in = true;
-		c->behaviour->login(c);
-	}
-	else
-		conn_end(c, END_OURS);
-}
-
-/* A message has been read to its end. */
-static void
-on_message(Conn *c)
-{
-	if (c->type == 'X')
-		conn_end(c, END_TERMINATE);
-	else if (conn_busy(c))
-		return;
-	else if (c->type == 'S')
-		say(c, &ready_script);
-	else if (c->type == 'Q' && c->behaviour->query)
-		say(c, c->behaviour->query);
-	else if (c->type == 'p')
-	{
-		c->closing = true;
-		say(c, &wrong_password_script);
-	}
-}
+#include "session.h"
 
 /* The header of a message is complete: note its type and length. */
 static void
@@ -232,6 +262,7 @@ on_header(Conn *c)
 	c->code = ntohl(c->code);
 	c->type = (char) c->header[0];
 	c->skip = len > have ? len - have : 0;
+	c->body = 0;
 	c->header_len = 0;
 }
 
@@ -247,7 +278,11 @@ conn_feed(Conn *c, const char *data, size_t len)
 		size_t		n = want < len ? want : len;
 
 		if (in_body)
+		{
+			if (c->logged_in)
+				on_body(c, data, n);
 			c->skip -= n;
+		}
 		else
 		{
 			memcpy(c->header + c->header_len, data, n);
@@ -257,7 +292,7 @@ conn_feed(Conn *c, const char *data, size_t len)
 		}
 		data += n;
 		len -= n;
-		if (n < want || c->skip > 0)
+		if (n < want || c->skip > 0 || !c->open)
 			continue;
 		if (c->logged_in)
 			on_message(c);
@@ -284,7 +319,7 @@ conn_read(Conn *c)
 			conn_end(c, n == 0 ? END_EOF : END_RESET);
 			return;
 		}
-		if (c->in_tls)
+		if (c->in_tls && c->behaviour->tls)
 		{
 			c->closing = true;
 			say(c, c->behaviour->tls);

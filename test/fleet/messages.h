@@ -195,9 +195,9 @@ script_login(bool standby)
 	return script_since(start);
 }
 
-/* One row of one boolean column, then ready for the next query. */
+/* The answer to Describe: one boolean column. */
 static Script
-script_row(const char *value)
+script_column(void)
 {
 	size_t		start = arena_used;
 	size_t		m = begin_message('T');
@@ -211,25 +211,82 @@ script_row(const char *value)
 	put_int32(UINT32_MAX);		/* no type modifier */
 	put_int16(0);				/* as text */
 	end_message(m);
-	m = begin_message('D');
-	put_int16(1);
-	put_int32((uint32_t) strlen(value));
-	put(value, strlen(value));
-	end_message(m);
-	m = begin_message('C');
-	put_string("SELECT 1");
-	end_message(m);
-	put_ready();
 	return script_since(start);
 }
 
 static Script
-script_query_error(void)
+script_complete(const char *tag)
+{
+	size_t		start = arena_used;
+	size_t		m = begin_message('C');
+
+	put_string(tag);
+	end_message(m);
+	return script_since(start);
+}
+
+/* The answer to Execute: one row with this value, which may be NULL. */
+static Script
+script_row(const char *value)
+{
+	size_t		start = arena_used;
+	size_t		m = begin_message('D');
+
+	put_int16(1);
+	put_int32(value ? (uint32_t) strlen(value) : UINT32_MAX);
+	if (value)
+		put(value, strlen(value));
+	end_message(m);
+	script_complete("SELECT 1");
+	return script_since(start);
+}
+
+static Script
+script_error(const char *sqlstate, const char *text)
 {
 	size_t		start = arena_used;
 
-	put_report('E', "ERROR", "42883", "function does_not_exist() does not exist");
-	put_ready();
+	put_report('E', "ERROR", sqlstate, text);
+	return script_since(start);
+}
+
+static Script
+script_notice(void)
+{
+	size_t		start = arena_used;
+
+	put_report('N', "WARNING", "01000", "somebody wants you to know this");
+	return script_since(start);
+}
+
+/* A message without a body. */
+static Script
+script_empty(char type)
+{
+	size_t		start = arena_used;
+
+	end_message(begin_message(type));
+	return script_since(start);
+}
+
+/* The answer to Describe of a statement, before its columns: no parameters. */
+static Script
+script_no_parameters(void)
+{
+	size_t		start = arena_used;
+	size_t		m = begin_message('t');
+
+	put_int16(0);
+	end_message(m);
+	return script_since(start);
+}
+
+static Script
+script_parameter(const char *name, const char *value)
+{
+	size_t		start = arena_used;
+
+	put_parameter(name, value);
 	return script_since(start);
 }
 
@@ -252,6 +309,69 @@ script_sasl(void)
 	put_string("SCRAM-SHA-256");
 	put("", 1);
 	end_message(m);
+	return script_since(start);
+}
+
+/* A bare authentication request: 0 is "you are in", 3 asks for the password. */
+static Script
+script_auth(uint32_t code)
+{
+	size_t		start = arena_used;
+	size_t		m = begin_message('R');
+
+	put_int32(code);
+	end_message(m);
+	return script_since(start);
+}
+
+/* As a server that knows no newer protocol and no option of ours says it. */
+static Script
+script_negotiate(void)
+{
+	size_t		start = arena_used;
+	size_t		m = begin_message('v');
+
+	put_int32(3 << 16);
+	put_int32(1);
+	put_string("_pq_.octopus");
+	end_message(m);
+	script_login(false);
+	return script_since(start);
+}
+
+/* An error in protocol 2, as a postmaster that cannot fork sends it to all. */
+static Script
+script_old_error(const char *text)
+{
+	size_t		start = arena_used;
+
+	put("E", 1);
+	put(text, strlen(text));
+	put("\n", 2);
+	return script_since(start);
+}
+
+/* Let in, but the end of it never comes. */
+static Script
+script_halfway(void)
+{
+	size_t		start = arena_used;
+
+	put_auth_ok();
+	put_parameter("server_version", "15.18");
+	return script_since(start);
+}
+
+/* A gigabyte is announced where small things are expected. */
+static Script
+script_huge_parameter(void)
+{
+	size_t		start = arena_used;
+
+	put_auth_ok();
+	put("S", 1);
+	put_int32(1024 * 1024 * 1024);
+	put_string("server_version");
 	return script_since(start);
 }
 

@@ -25,6 +25,9 @@ typedef struct Node
 {
 	int16_t		override;		/* behaviour told by "become", or -1 */
 	uint32_t	probes;			/* connections accepted since start */
+	uint32_t	syncs;			/* bare ones since start */
+	uint32_t	queries;
+	int			open;			/* connections that are open now */
 	uint64_t	last_us;		/* last probe within the window, or 0 */
 } Node;
 
@@ -65,11 +68,10 @@ gap_add(uint64_t gap_us)
 		gaps_us[ngaps++] = gap_us > UINT32_MAX ? UINT32_MAX : (uint32_t) gap_us;
 }
 
-/* Note a probe of that moment; with_gap says whether the time since the last one counts. */
+/* A probe of that moment; with_gap says whether the time since the last one counts. */
 static void
 node_probed(Node *node, uint64_t at_us, int with_gap)
 {
-	node->probes++;
 	if (!with_gap)
 	{
 		node->last_us = 0;
