@@ -8,7 +8,8 @@
  * that only libpq can do; they cost half as much.
  *
  * Contacts come and go thousands of times a second, so they have a slab of
- * their own.
+ * their own, and one that is never used keeps it from giving its block back
+ * whenever there is none.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,6 +40,7 @@ oct_contact_init(void)
 {
 	contacts = SlabContextCreate(TopMemoryContext, "octopus_fdw contacts",
 								 SLAB_DEFAULT_BLOCK_SIZE, sizeof(OctContact));
+	(void) MemoryContextAlloc(contacts, sizeof(OctContact));
 }
 
 /* What keeps a probe from being made at all; NULL if nothing does. */
