@@ -163,10 +163,12 @@ wait_and_advance(OctTime *looked, bool reconciled, bool has_more)
 	*looked = after;
 	for (int i = 0; i < n; i++)
 	{
-		if (owners[i] < resolver_owner)
-			oct_prober_advance(owners[i]);
-		else
+		OctNode    *node;
+
+		if (owners[i] >= resolver_owner)
 			oct_resolver_advance(owners[i] - resolver_owner);
+		else if ((node = oct_prober_node(owners[i] / 2)) != NULL)
+			oct_prober_advance(node, owners[i] % 2);
 	}
 	return n >= 0 && n < OCT_BATCH;
 }

@@ -22,6 +22,7 @@ typedef struct OctNode
 	uint32		generation;
 	int32		group;			/* its place in the copies of groups */
 	uint32		group_version;	/* that it was seen with last */
+	const OctLogin *login;		/* its group's */
 	OctNodeSpec spec;
 	OctPolicy	policy;			/* in force */
 	OctProbe	probe;
@@ -37,7 +38,7 @@ typedef struct OctNode
 	/* the session that is held, if any */
 	OctContact *held;
 	int			held_checks;	/* how often it has given a sign of life */
-	int			side;			/* owner numbers: attempts have this, it the other */
+	int			side;			/* of owner numbers: attempts have it, it the other */
 } OctNode;
 
 /* in probertries.c */
@@ -47,7 +48,7 @@ extern void oct_prober_init_tries(void);
 extern void oct_prober_arm(OctNode *node);
 extern void oct_prober_stop(OctNode *node);
 extern bool oct_prober_run_timers(OctTime now);
-extern void oct_prober_advance(int owner);
+extern void oct_prober_advance(OctNode *node, int side);
 extern void oct_prober_end_held(OctNode *node);
 extern bool oct_prober_is_probing(void);
 
@@ -64,6 +65,5 @@ extern bool oct_prober_reconcile(OctTime now);
 extern void oct_prober_reload(OctTime now);
 extern OctNode *oct_prober_node(int32 slot);
 extern int	oct_prober_shortest_timeout_ms(void);
-extern const OctLogin *oct_prober_login(const OctNode *node);
 
 #endif							/* PROBER_INTERNAL_H */

@@ -77,7 +77,7 @@ oct_prober_init_nodes(void)
 	oct_nodetab_rewind(&cursor);
 }
 
-/* The node in a slot. */
+/* The node in a slot, or NULL. */
 OctNode *
 oct_prober_node(int32 slot)
 {
@@ -89,13 +89,6 @@ int
 oct_prober_shortest_timeout_ms(void)
 {
 	return shortest_timeout_ms;
-}
-
-/* How a node's probes introduce themselves; it stays where it is. */
-const OctLogin *
-oct_prober_login(const OctNode *node)
-{
-	return &logins[node->group];
 }
 
 /* Works out how probes of a group introduce themselves, if there is news. */
@@ -206,6 +199,7 @@ take_node(const OctSlotChange *change, OctTime now)
 	node->generation = change->generation;
 	node->group = change->group;
 	node->group_version = copies.versions[node->group];
+	node->login = &logins[node->group];
 	node->spec = change->spec;
 	node->policy = policy_of(node);
 	oct_attempt_init(&node->attempt, &node->spec);

@@ -169,7 +169,7 @@ start_leg(OctNode *node, int leg, int nlegs, OctOutcome *outcome)
 		.timeout_ms = node->policy.timeout_ms,
 		.name = node->spec.name,
 		.port = node->spec.port,
-		.login = oct_prober_login(node),
+		.login = node->login,
 	};
 
 	oct_probe_on_leg(&node->probe, &node->policy, leg, nlegs, oct_now());
@@ -313,16 +313,16 @@ oct_prober_stop(OctNode *node)
 	oct_prober_let_go(node);
 }
 
-/* A socket is ready: that of the running try, or of the held session. */
+/*
+ * A socket of a node is ready: by the side of its owner number that of the
+ * running try or that of the held session.
+ */
 void
-oct_prober_advance(int owner)
+oct_prober_advance(OctNode *node, int side)
 {
-	OctNode    *node = oct_prober_node(owner / 2);
 	OctOutcome	outcome;
 
-	if (node == NULL)
-		return;
-	if (owner % 2 == node->side)
+	if (side == node->side)
 	{
 		if (node->attempt.contact != NULL &&
 			!oct_contact_advance(node->attempt.contact, &outcome))
