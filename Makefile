@@ -81,7 +81,7 @@ $(OBJS): $(SRC_HEADERS)
 CLIENT_LIBS = -L$(pkglibdir) -lpgcommon -lpgport $(libpq)
 
 # Floor 0 outside the server, with assertions and sanitizers on.
-FLOOR0 = policy probe timerq printable pairs optable regfile regparse
+FLOOR0 = policy probe timerq printable pairs optable regfile regparse namecache
 UNIT = $(patsubst test/unit/%.c,build/%,$(sort $(wildcard test/unit/test_*.c))) \
 	build/fuzz_regfile
 UNIT_FLAGS = -DFRONTEND -DUSE_ASSERT_CHECKING -Isrc \
