@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 
 #include "attempt.h"
+#include "clock.h"
 #include "iomux.h"
 #include "policy.h"
 
@@ -26,18 +27,29 @@ oct_attempt_begin(OctAttempt *attempt, const OctNodeSpec *spec,
 				  OctOutcome *outcome)
 {
 	OctAddresses addresses;
+	OctAddress	address;
 
 	attempt->legs = NULL;
 	if (spec->name[0] == '/' || spec->options.hostaddr[0] != '\0')
 		return 1;
-	if (!oct_resolver_lookup(spec->name, &addresses, outcome))
-		return 0;
-	if (addresses.n > 1 || strcmp(addresses.text[0], spec->name) != 0)
+	if (oct_address_parse(&address, spec->name))
+		return 1;
+	switch (oct_resolver_ask(spec->name, oct_now(), NULL, &addresses, outcome))
 	{
-		attempt->legs = MemoryContextAllocZero(TopMemoryContext, sizeof(OctLegs));
-		attempt->legs->addresses = addresses;
+		case OCT_RESOLVED:
+			attempt->legs = MemoryContextAllocZero(TopMemoryContext, sizeof(OctLegs));
+			attempt->legs->addresses = addresses;
+			return addresses.n;
+		case OCT_RESOLVING:
+			memset(outcome, 0, sizeof(OctOutcome));
+			outcome->reason = OCT_REASON_RESOLVER_TROUBLE;
+			outcome->phase = OCT_PHASE_DNS;
+			strlcpy(outcome->message, "the DNS has not answered yet", OCT_MESSAGE_SIZE);
+			return 0;
+		case OCT_UNRESOLVED:
+			break;
 	}
-	return addresses.n;
+	return 0;
 }
 
 /*
@@ -69,6 +81,7 @@ oct_attempt_start_leg(OctAttempt *attempt, const OctNodeSpec *spec,
 					  OctOutcome *outcome)
 {
 	OctLegs    *legs = attempt->legs;
+	char		text[OCT_ADDRESS_TEXT_SIZE];
 	OctTarget	target = {
 		.port = spec->port,
 		.name = spec->name,
@@ -81,8 +94,9 @@ oct_attempt_start_leg(OctAttempt *attempt, const OctNodeSpec *spec,
 	else if (spec->name[0] == '/')
 		target.socket_dir = spec->name;
 	else
-		target.address = legs != NULL ?
-			legs->addresses.text[legs->current] : spec->name;
+		target.address = legs == NULL ? spec->name :
+			oct_address_format(&legs->addresses.at[legs->current], text) ? text :
+			NULL;
 
 	attempt->events = 0;
 	attempt->one_socket = policy->size == 0;
@@ -106,14 +120,21 @@ oct_attempt_advance(OctAttempt *attempt, int owner, OctOutcome *outcome)
  * that of the whole attempt.
  */
 bool
-oct_attempt_next_leg(OctAttempt *attempt, OctOutcome *outcome)
+oct_attempt_next_leg(OctAttempt *attempt, const OctNodeSpec *spec,
+					 OctOutcome *outcome)
 {
 	OctEvidence evidence = oct_policy_evidence(outcome->reason);
 	OctLegs    *legs = attempt->legs;
 
 	oct_pqprobe_close(&attempt->probe);
-	if (legs == NULL || evidence == OCT_EVIDENCE_ALIVE)
+	if (legs == NULL)
 		return false;
+	if (evidence == OCT_EVIDENCE_ALIVE)
+	{
+		oct_resolver_confirm(spec->name, &legs->addresses.at[legs->current],
+							 oct_now());
+		return false;
+	}
 
 	if (evidence == OCT_EVIDENCE_DEAD)
 	{
@@ -124,6 +145,7 @@ oct_attempt_next_leg(OctAttempt *attempt, OctOutcome *outcome)
 		return true;
 	if (legs->failed)
 		*outcome = legs->failure;
+	oct_resolver_doubt(spec->name, oct_now());
 	return false;
 }
 

@@ -43,7 +43,8 @@ extern bool oct_attempt_start_leg(OctAttempt *attempt, const OctNodeSpec *spec,
 								  OctOutcome *outcome);
 extern bool oct_attempt_advance(OctAttempt *attempt, int owner,
 								OctOutcome *outcome);
-extern bool oct_attempt_next_leg(OctAttempt *attempt, OctOutcome *outcome);
+extern bool oct_attempt_next_leg(OctAttempt *attempt, const OctNodeSpec *spec,
+								 OctOutcome *outcome);
 extern void oct_attempt_end(OctAttempt *attempt);
 
 #endif							/* ATTEMPT_H */

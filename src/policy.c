@@ -34,6 +34,8 @@ static const OctReasonInfo oct_policy_reasons[] = {
 	{OCT_EVIDENCE_DEAD, "timeout", "The server did not answer in time"},
 	[OCT_REASON_NAME_RESOLUTION] =
 	{OCT_EVIDENCE_DEAD, "name_resolution", "The name has no known address"},
+	[OCT_REASON_RESOLVER_TROUBLE] =
+	{OCT_EVIDENCE_NONE, "name_resolution", "The name could not be looked up"},
 	[OCT_REASON_AUTH_FAILED] =
 	{OCT_EVIDENCE_ALIVE, "auth_failed", "The server answered, but refused the login"},
 	[OCT_REASON_PASSWORD_NEEDED] =

@@ -22,8 +22,8 @@
  * deadlines move by it (see probe.h); while tries are in flight it looks often
  * enough that no long stall goes unnoticed.
  *
- * The loop does no SQL, reads no file but the hosts file, and waits for no
- * lock.  The prober is attached to no database.  Its memory of the nodes may
+ * The loop does no SQL, reads no file but the hosts file (see dns.c), and waits
+ * for no lock.  The prober is attached to no database.  Its memory of the nodes may
  * be lost at any time: what counts is in shared memory, and a new prober takes
  * it up from there.
  *
@@ -149,7 +149,7 @@ start_leg(OctNode *node, OctOutcome *outcome)
 static void
 finish_leg(OctNode *node, OctOutcome *outcome)
 {
-	while (oct_attempt_next_leg(&node->attempt, outcome))
+	while (oct_attempt_next_leg(&node->attempt, &node->spec, outcome))
 	{
 		node->leg++;
 		if (start_leg(node, outcome))
@@ -258,6 +258,7 @@ serve_interrupts(void)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
+		oct_resolver_reload();
 		oct_prober_reload(oct_now());
 	}
 	if (oct_ddl_promoted())
@@ -280,6 +281,8 @@ time_to_wait_ms(OctTime now, bool reconciled)
 	int64		wait_ms = -1;
 	int64		most_ms = -1;
 
+	if (oct_time_before(oct_resolver_next(), next))
+		next = oct_resolver_next();
 	if (next.us != OCT_TIME_NEVER.us)
 		wait_ms = Max((oct_time_diff_us(next, now) + OCT_US_PER_MS - 1) /
 					  OCT_US_PER_MS, 0);
@@ -335,7 +338,12 @@ wait_and_advance(OctTime *looked, bool reconciled)
 	note_lag(after, late_us);
 	*looked = after;
 	for (int i = 0; i < n; i++)
-		advance_try(oct_prober_node(owners[i]));
+	{
+		if (owners[i] >= oct_nodetab_nslots())
+			oct_resolver_advance(owners[i] - oct_nodetab_nslots());
+		else
+			advance_try(oct_prober_node(owners[i]));
+	}
 	return n >= 0 && n < OCT_BATCH;
 }
 
@@ -352,6 +360,7 @@ probe_for_ever(void)
 		ResetLatch(MyLatch);
 		serve_interrupts();
 		reconciled = oct_prober_reconcile(looked);
+		oct_resolver_on_timer(looked);
 		run_timers(looked);
 
 		/* serve all sockets that are ready now, but none for ever */
@@ -375,8 +384,8 @@ oct_prober_main(Datum arg)
 	SetConfigOption("lc_messages", "C", PGC_SUSET, PGC_S_OVERRIDE);
 
 	oct_pqprobe_init();
-	oct_resolver_init();
 	oct_iomux_init();
+	oct_resolver_init(oct_nodetab_nslots());
 	oct_timerq_init(&oct_prober_timers);
 	max_in_flight = oct_iomux_max_sockets();
 
