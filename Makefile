@@ -92,6 +92,14 @@ build/test_%: test/unit/test_%.c $(wildcard $(FLOOR0:%=src/%.c)) \
 	$(CC) $(CPPFLAGS) $(UNIT_FLAGS) $(CFLAGS) -o $@ $(filter %.c,$^) \
 		-lcmocka $(CLIENT_LIBS)
 
+# The resolver is no part of floor 0, but needs little of a server.
+RESOLVER = $(patsubst %,src/%.c,resolver lookups dns namecache address clock)
+
+build/test_resolver: test/unit/test_resolver.c test/unit/server_stub.c $(RESOLVER) \
+		$(SRC_HEADERS) $(wildcard test/unit/*.h) | build
+	$(CC) $(CPPFLAGS) $(filter-out -DFRONTEND,$(UNIT_FLAGS)) $(CFLAGS) -o $@ \
+		$(filter %.c,$^) -lcmocka -lcares $(CLIENT_LIBS)
+
 # A short run of mutations, always the same, is one of the unit tests; clang's
 # libFuzzer learns as it goes, and keeps what it found interesting in build/.
 FUZZED = test/fuzz/fuzz_regfile.c \

@@ -13,7 +13,10 @@
  *	  is gone, so is the server in most cases, which is for the probe to find.
  *
  * 3. What failed is asked again after 1 s, 2 s, 4 s, ... up to dns_max_ttl and
- *	  15 s, or up to 2 s for a name without any address.
+ *	  15 s, or up to 2 s for a name without any address.  Each name takes up to a
+ *	  quarter longer, by its own measure, so that names which failed together do
+ *	  not come back together: what breaks one lookup, like a server that sends
+ *	  garbage, breaks those beside it in some versions of c-ares.
  *
  * 4. Of addresses that may have been replaced by now, because they are out of
  *	  date by more than dns_max_ttl or because no server answered there, one would
@@ -47,6 +50,9 @@
 #define OCT_FIRST_INTERVAL_MS	1000
 #define OCT_MAX_INTERVAL_MS		15000
 #define OCT_EMPTY_INTERVAL_MS	2000
+
+/* of an interval, as many as a name's spread make it longer */
+#define OCT_SPREAD_PARTS		1024
 
 static bool
 same_ip(const OctIp *a, const OctIp *b)
@@ -198,12 +204,14 @@ oct_namecache_on_failure(OctNameEntry *entry, OctNameRules rules,
 {
 	int			limit_ms = has_addresses(entry, rules, now) ?
 		max_interval_ms(rules) : OCT_EMPTY_INTERVAL_MS;
+	int			ms;
 
 	if (entry->failures < PG_UINT8_MAX)
 		entry->failures++;
 	entry->failure = failure;
 	entry->words = words;
-	entry->retry = oct_time_add_ms(now, interval_ms(entry->failures, limit_ms));
+	ms = interval_ms(entry->failures, limit_ms);
+	entry->retry = oct_time_add_ms(now, ms + ms * entry->spread / OCT_SPREAD_PARTS);
 	entry->looking = false;
 	entry->overdue = false;
 }

@@ -46,7 +46,7 @@ typedef enum OctNameUse
 	OCT_NAME_UNKNOWN			/* no */
 } OctNameUse;
 
-/* All zero when nothing is known yet. */
+/* All zero, but for "spread", when nothing is known yet. */
 typedef struct OctNameEntry
 {
 	OctTime		given;			/* the DNS last gave at[] */
@@ -57,6 +57,7 @@ typedef struct OctNameEntry
 	OctTime		good_given;		/* the DNS last gave "good", unless in at[] */
 	const char *words;			/* of the last failure; static text */
 	OctNameFailure failure;		/* of the last lookup */
+	uint8		spread;			/* any, but not the same for all names */
 	uint8		failures;		/* of lookups, in a row */
 	uint8		doubts;			/* in a row, without an effect */
 	bool		doubted;		/* no server answered at these addresses */

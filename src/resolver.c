@@ -127,11 +127,12 @@ tell_ready(void)
 static void
 wait_for(OctName *name, OctWaiter *waiter, bool doubtful, OctTime now)
 {
-	if (waiter == NULL)
-		return;
-	oct_resolver_forget(waiter);
-	waiter->waiting = true;
-	dlist_push_tail(&name->waiters, &waiter->node);
+	if (waiter != NULL)
+	{
+		oct_resolver_forget(waiter);
+		waiter->waiting = true;
+		dlist_push_tail(&name->waiters, &waiter->node);
+	}
 	if (!doubtful || name->impatient)
 		return;
 	name->impatient = true;
@@ -251,6 +252,7 @@ make_name(const char *text, OctTime now)
 	slot = names_insert(names, name->text, &found);
 	Assert(!found);
 	slot->name = name;
+	name->entry.spread = slot->hash & PG_UINT8_MAX;
 	return name;
 }
 

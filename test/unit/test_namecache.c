@@ -175,6 +175,16 @@ failed_lookups_are_repeated_less_and_less(void **state)
 }
 
 static void
+names_do_not_fail_in_step(void **state)
+{
+	OctNameEntry entry = {.spread = 255};
+
+	look_up(&entry, 1, 1, 0);
+	fail_lookup(&entry, OCT_NAME_TROUBLE, 1000);
+	assert_lookup_at(&entry, 2000 + 1000 * 255 / 1024);
+}
+
+static void
 without_an_address_they_are_repeated_soon(void **state)
 {
 	static const int seconds[] = {1, 2, 2, 2};
@@ -365,6 +375,7 @@ main(void)
 		cmocka_unit_test(a_stricter_setting_counts_at_once),
 		cmocka_unit_test(stale_addresses_stay_in_use),
 		cmocka_unit_test(failed_lookups_are_repeated_less_and_less),
+		cmocka_unit_test(names_do_not_fail_in_step),
 		cmocka_unit_test(without_an_address_they_are_repeated_soon),
 		cmocka_unit_test(a_doubt_has_the_name_looked_up_first),
 		cmocka_unit_test(nobody_waits_for_a_lookup_that_takes_long),
