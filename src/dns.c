@@ -40,6 +40,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "utils/memutils.h"
+
 #include "dns.h"
 #include "iomux.h"
 
@@ -93,6 +95,29 @@ on_socket_state(void *data, ares_socket_t fd, int readable, int writable)
 		place->events = 0;		/* the same */
 }
 
+/*
+ * Has a channel ask other servers than those of resolv.conf, if the setting names
+ * any; an ARES_ status.  Older versions of c-ares take no spaces between them.
+ */
+static int
+set_servers(ares_channel new_channel)
+{
+	char	   *servers = MemoryContextAllocZero(TopMemoryContext,
+												 strlen(oct_dns_servers) + 1);
+	char	   *to = servers;
+	int			status = ARES_SUCCESS;
+
+	for (const char *from = oct_dns_servers; *from != '\0'; from++)
+	{
+		if (*from != ' ')
+			*to++ = *from;
+	}
+	if (servers[0] != '\0')
+		status = ares_set_servers_ports_csv(new_channel, servers);
+	pfree(servers);
+	return status;
+}
+
 /* A channel for the present settings; an ARES_ status. */
 static int
 open_channel(ares_channel *new_channel)
@@ -118,9 +143,9 @@ open_channel(ares_channel *new_channel)
 #endif
 
 	status = ares_init_options(new_channel, &options, mask);
-	if (status == ARES_SUCCESS && oct_dns_servers[0] != '\0')
+	if (status == ARES_SUCCESS)
 	{
-		status = ares_set_servers_ports_csv(*new_channel, oct_dns_servers);
+		status = set_servers(*new_channel);
 		if (status != ARES_SUCCESS)
 		{
 			ares_destroy(*new_channel);

@@ -275,7 +275,7 @@ other_servers_help_out(void **state)
 	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	assert_int_equal(bind(silent, (struct sockaddr *) &sin, sizeof(sin)), 0);
 	assert_int_equal(getsockname(silent, (struct sockaddr *) &sin, &len), 0);
-	snprintf(list, sizeof(list), "127.0.0.1:%d,127.0.0.1:1,%s",
+	snprintf(list, sizeof(list), "127.0.0.1:%d, 127.0.0.1:1 ,%s",
 			 ntohs(sin.sin_port), servers);
 	oct_dns_servers = list;
 	oct_resolver_reload();
