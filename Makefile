@@ -82,7 +82,7 @@ CLIENT_LIBS = -L$(pkglibdir) -lpgcommon -lpgport $(libpq)
 
 # Floor 0 outside the server, with assertions and sanitizers on.
 FLOOR0 = policy probe wire wiresend wireerror timerq printable pairs optable \
-	regfile regparse
+	regfile regparse namecache
 UNIT = $(patsubst test/unit/%.c,build/%,$(sort $(wildcard test/unit/test_*.c))) \
 	build/fuzz_regfile
 UNIT_FLAGS = -DFRONTEND -DUSE_ASSERT_CHECKING -Isrc \
@@ -92,6 +92,14 @@ build/test_%: test/unit/test_%.c $(wildcard $(FLOOR0:%=src/%.c)) \
 		test/unit/pairingheap_stub.c $(SRC_HEADERS) $(wildcard test/unit/*.h) | build
 	$(CC) $(CPPFLAGS) $(UNIT_FLAGS) $(CFLAGS) -o $@ $(filter %.c,$^) \
 		-lcmocka $(CLIENT_LIBS)
+
+# The resolver is no part of floor 0, but needs little of a server.
+RESOLVER = $(patsubst %,src/%.c,resolver lookups dns namecache address clock)
+
+build/test_resolver: test/unit/test_resolver.c test/unit/server_stub.c $(RESOLVER) \
+		$(SRC_HEADERS) $(wildcard test/unit/*.h) | build
+	$(CC) $(CPPFLAGS) $(filter-out -DFRONTEND,$(UNIT_FLAGS)) $(CFLAGS) -o $@ \
+		$(filter %.c,$^) -lcmocka -lcares $(CLIENT_LIBS)
 
 # A short run of mutations, always the same, is one of the unit tests; clang's
 # libFuzzer learns as it goes, and keeps what it found interesting in build/.

@@ -219,11 +219,22 @@ begin_try(OctNode *node, OctTime now)
 	}
 }
 
-/* The name has been looked up, with what result begin_try will see. */
+/*
+ * The name has been looked up.  If that was in vain we learn it now; else the
+ * try is begun anew when there is a place for it.
+ */
 static void
 on_resolved(OctWaiter *waiter)
 {
-	requeue((OctNode *) ((char *) waiter - offsetof(OctNode, attempt.waiter)), false);
+	OctNode    *node = (OctNode *) ((char *) waiter - offsetof(OctNode, attempt.waiter));
+	OctOutcome	outcome;
+	int			nlegs;
+
+	if (oct_attempt_begin(&node->attempt, &node->spec, oct_now(), &nlegs,
+						  &outcome) == OCT_UNRESOLVED)
+		finish_try(node, &outcome);
+	else
+		requeue(node, false);
 }
 
 

@@ -17,6 +17,7 @@
 #include "nodetab.h"
 #include "prober.h"
 #include "report.h"
+#include "resolver.h"
 #include "settings.h"
 
 /* Settings of pg_octopus, the predecessor, that have an heir here. */
@@ -246,6 +247,36 @@ define_prober_settings(void)
 							   NULL, NULL, NULL);
 }
 
+static void
+define_dns_settings(void)
+{
+	const int	day_ms = 24 * 60 * 60 * 1000;
+
+	DefineCustomIntVariable("octopus.dns_max_ttl",
+							"Sets the longest time that an answer of the DNS is used without asking again.",
+							NULL,
+							&oct_dns_max_ttl_ms,
+							15 * 1000, 0, day_ms,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("octopus.dns_stale_ttl",
+							"Sets how long the last known addresses of a name are used while the DNS does not give them.",
+							NULL,
+							&oct_dns_stale_ttl_ms,
+							60 * 60 * 1000, 0, day_ms,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	DefineCustomStringVariable("octopus.dns_servers",
+							   "Sets the DNS servers to ask, as a list of addresses with or without port.",
+							   "If empty, those of resolv.conf are asked.",
+							   &oct_dns_servers,
+							   "",
+							   PGC_SIGHUP, 0,
+							   NULL, NULL, NULL);
+}
+
 /* In _PG_init, while the library is being preloaded. */
 void
 oct_settings_define(void)
@@ -254,6 +285,7 @@ oct_settings_define(void)
 	define_question_settings();
 	define_table_settings();
 	define_prober_settings();
+	define_dns_settings();
 	MarkGUCPrefixReserved("octopus");
 	warn_of_old_settings();
 }
