@@ -202,9 +202,8 @@ parse_version(const char *version)
 			break;
 	}
 
-	if (nparts == 0)
-		return 0;
-	if (nparts == 1 || (nparts == 2 && parts[0] >= 10))
+	/* the first number has been all of the major version since 10 */
+	if (nparts == 2 && parts[0] >= 10)
 		return 100 * 100 * parts[0] + parts[1];
 	return (100 * parts[0] + parts[1]) * 100 + parts[2];
 }

@@ -83,9 +83,12 @@ held_sessions_that_end(void **state)
 static void
 held_sessions_without_memory(void **state)
 {
-	OctWire		wire = assert_ends(begin_held, BYTES(SAID_READY), OCT_REASON_OK,
-								   OCT_PHASE_QUERY, "", "");
+	OctWire		wire;
 
+	begin_held(&wire);
+	assert_true(oct_wire_logged_in(&wire));
+	wire = assert_ends(begin_held, BYTES(SAID_READY), OCT_REASON_OK,
+					   OCT_PHASE_QUERY, "", "");
 	assert_true(oct_wire_logged_in(&wire));
 	assert_int_equal(outcome_of(&wire).role, OCT_ROLE_UNKNOWN);
 	assert_int_equal(outcome_of(&wire).server_version, 0);
