@@ -254,7 +254,6 @@ static void
 begin_old_error(OctWire *wire)
 {
 	wire->stage = OLD_ERROR;
-	oct_wireerror_init(&wire->error);
 	oct_wireerror_read_text(&wire->error, wire->head + 1, LENGTH_SIZE);
 }
 
@@ -321,10 +320,7 @@ begin_message(OctWire *wire)
 	else if (++wire->nmessages > OCT_WIRE_MAX_MESSAGES)
 		refuse(wire, "the conversation does not end");
 	else
-	{
 		wire->left = length - LENGTH_SIZE;
-		oct_wireerror_init(&wire->error);
-	}
 }
 
 /* Returns how many bytes it read. */
