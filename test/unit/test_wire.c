@@ -170,6 +170,7 @@ versions(void **state)
 {
 	assert_version("15.18 (Debian 15.18-1.pgdg120+1)", 150018);
 	assert_version("9.6.24", 90624);
+	assert_version("9.6.24.5", 90624);
 	assert_version("9.6beta1", 90600);
 	assert_version("9.6devel", 90600);
 	assert_version("8.0.2", 80002);

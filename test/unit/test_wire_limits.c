@@ -189,7 +189,9 @@ impossible_lengths(void **state)
 	{
 		uint32		lengths[] = {
 			rows[i].min - 1, rows[i].max + 1, 0, 3, 4, 0x40000000, 0x7fffffff,
-			0x80000000, 0xffffffff, rows[i].min, rows[i].max
+			0x80000000, 0xffffffff, 0x80000000 + rows[i].min,
+			0x01000000 + rows[i].min, 0x00010000 + rows[i].min, rows[i].min,
+			rows[i].max
 		};
 
 		for (int j = 0; j < lengthof(lengths); j++)
