@@ -120,6 +120,12 @@ held_sessions_start_anew(void **state)
 	assert_true(feed(&wire, BYTES(SAID_READY)));
 	assert_outcome(&wire, OCT_REASON_OK, OCT_PHASE_QUERY, "", "");
 
+	oct_wire_expect_sync(&wire);
+	assert_true(feed(&wire, BYTES("X")));
+	oct_wire_expect_sync(&wire);
+	assert_true(feed(&wire, BYTES(SAID_READY)));
+	assert_outcome(&wire, OCT_REASON_OK, OCT_PHASE_QUERY, "", "");
+
 	/* nor are bytes behind the end */
 	oct_wire_expect_sync(&wire);
 	assert_true(feed(&wire, BYTES(SAID_READY "Z\0\0")));
@@ -217,6 +223,22 @@ impossible_lengths(void **state)
 	}
 }
 
+/* Notifications come in sessions only. */
+static void
+impossible_notifications(void **state)
+{
+	OctWire		wire;
+
+	assert_refused(begin_held, BYTES("A\0\0\0\11"), OCT_PHASE_QUERY,
+				   IMPOSSIBLE_LENGTH);
+	assert_refused(begin_held, BYTES("A\0\0\165\61"), OCT_PHASE_QUERY,
+				   IMPOSSIBLE_LENGTH);
+	begin_held(&wire);
+	assert_false(feed(&wire, BYTES("A\0\0\0\12")));
+	begin_held(&wire);
+	assert_false(feed(&wire, BYTES("A\0\0\165\60")));
+}
+
 /* Feeds it all in pieces of that size; returns where it ended. */
 static size_t
 feed_pieces(OctWire *wire, const Said *said, size_t piece)
@@ -311,6 +333,7 @@ main(void)
 		cmocka_unit_test(other_protocols),
 		cmocka_unit_test(messages_out_of_place),
 		cmocka_unit_test(impossible_lengths),
+		cmocka_unit_test(impossible_notifications),
 		cmocka_unit_test(too_many_bytes),
 		cmocka_unit_test(too_many_bytes_of_text),
 		cmocka_unit_test(too_many_messages),
