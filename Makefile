@@ -6,7 +6,7 @@
 #   make check-18        the same in a chroot with PostgreSQL 18 (as root)
 #   make installcheck    the SQL tests on a running server that preloads the library
 #   make bench           the benchmarks, in the sandbox too
-#   make fuzz            mutations against the decoder of registry files (clang; SECONDS=60)
+#   make fuzz            mutations against what reads bytes of others (clang; SECONDS=60 each)
 #   make lint            the rules that grep can check
 #
 # The goals of FRONT come first and alone: they install what is missing (or say
@@ -83,13 +83,14 @@ CLIENT_LIBS = -L$(pkglibdir) -lpgcommon -lpgport $(libpq)
 # Floor 0 outside the server, with assertions and sanitizers on.
 FLOOR0 = policy probe wire wiresend wireerror timerq printable pairs optable \
 	regfile regparse namecache
+FLOOR0_FILES = $(wildcard $(FLOOR0:%=src/%.c))
 UNIT = $(patsubst test/unit/%.c,build/%,$(sort $(wildcard test/unit/test_*.c))) \
-	build/fuzz_regfile
+	$(FUZZED:%=build/fuzz_%)
 UNIT_FLAGS = -DFRONTEND -DUSE_ASSERT_CHECKING -Isrc \
 	-fsanitize=address,undefined -fno-sanitize-recover=all
 
-build/test_%: test/unit/test_%.c $(wildcard $(FLOOR0:%=src/%.c)) \
-		test/unit/pairingheap_stub.c $(SRC_HEADERS) $(wildcard test/unit/*.h) | build
+build/test_%: test/unit/test_%.c $(FLOOR0_FILES) test/unit/pairingheap_stub.c \
+		$(SRC_HEADERS) $(wildcard test/unit/*.h) | build
 	$(CC) $(CPPFLAGS) $(UNIT_FLAGS) $(CFLAGS) -o $@ $(filter %.c,$^) \
 		-lcmocka $(CLIENT_LIBS)
 
@@ -103,22 +104,25 @@ build/test_resolver: test/unit/test_resolver.c test/unit/server_stub.c $(RESOLVE
 
 # A short run of mutations, always the same, is one of the unit tests; clang's
 # libFuzzer learns as it goes, and keeps what it found interesting in build/.
-FUZZED = test/fuzz/fuzz_regfile.c \
-	$(patsubst %,src/%.c,regfile regparse pairs optable printable)
+FUZZED = $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
+FUZZ_FILES = $(filter-out src/timerq.c,$(FLOOR0_FILES))	# which wants core's heap
 SECONDS ?= 60
 
-build/fuzz_regfile: $(FUZZED) $(SRC_HEADERS) | build
-	$(CC) $(CPPFLAGS) $(UNIT_FLAGS) -DSTANDALONE $(CFLAGS) -o $@ $(FUZZED) $(CLIENT_LIBS)
+build/fuzz_%: test/fuzz/fuzz_%.c test/fuzz/standalone.c $(FUZZ_FILES) \
+		$(SRC_HEADERS) test/fuzz/fuzz.h | build
+	$(CC) $(CPPFLAGS) $(UNIT_FLAGS) $(CFLAGS) -o $@ $(filter %.c,$^) $(CLIENT_LIBS)
 
-build/libfuzzer_regfile: $(FUZZED) $(SRC_HEADERS) | build
-	clang -g -O1 $(CPPFLAGS) -DFRONTEND -DUSE_ASSERT_CHECKING -Isrc \
-		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-o $@ $(FUZZED) $(CLIENT_LIBS)
+build/libfuzzer_%: test/fuzz/fuzz_%.c $(FUZZ_FILES) $(SRC_HEADERS) \
+		test/fuzz/fuzz.h | build
+	clang -g -O1 $(CPPFLAGS) $(UNIT_FLAGS) -fsanitize=fuzzer \
+		-o $@ $(filter %.c,$^) $(CLIENT_LIBS)
 
-fuzz: build/libfuzzer_regfile
-	mkdir -p build/found-regfile
-	build/libfuzzer_regfile -max_total_time=$(SECONDS) -max_len=8192 \
-		-artifact_prefix=build/ build/found-regfile test/fuzz/corpus-regfile
+fuzz: $(FUZZED:%=fuzz-%)
+
+$(FUZZED:%=fuzz-%): fuzz-%: build/libfuzzer_%
+	mkdir -p build/found-$*
+	$< -max_total_time=$(SECONDS) -max_len=8192 -artifact_prefix=build/ \
+		build/found-$* test/fuzz/corpus-$*
 
 # Each file of these directories is one program: the fleet of fake nodes that
 # tests and benchmarks probe, and the benchmarks' own.
@@ -136,7 +140,7 @@ build/fault.so: test/shim/fault.c | build
 build:
 	mkdir -p $@
 
-.PHONY: unit programs fuzz
+.PHONY: unit programs fuzz $(FUZZED:%=fuzz-%)
 programs: $(PROGRAMS) build/fault.so
 
 unit: $(UNIT)

@@ -77,11 +77,9 @@ StaticAssertDecl(OCT_WIRE_HEAD_SIZE <= PG_UINT8_MAX, "head_size is a byte");
 static uint32
 get_uint32(const char *src)
 {
-	uint32		value = 0;
+	const unsigned char *p = (const unsigned char *) src;
 
-	for (int i = 0; i < 4; i++)
-		value = value << 8 | (unsigned char) src[i];
-	return value;
+	return (uint32) p[0] << 24 | (uint32) p[1] << 16 | (uint32) p[2] << 8 | p[3];
 }
 
 
@@ -204,32 +202,40 @@ parse_version(const char *version)
 			break;
 	}
 
-	if (nparts == 0)
-		return 0;
-	if (nparts == 1 || (nparts == 2 && parts[0] >= 10))
+	/* the first number has been all of the major version since 10 */
+	if (nparts == 2 && parts[0] >= 10)
 		return 100 * 100 * parts[0] + parts[1];
 	return (100 * parts[0] + parts[1]) * 100 + parts[2];
 }
 
-/* Of name and value there is in head what fits, and a zero behind it. */
+/*
+ * The value of the parameter in head, as far as it fits there, if "name" is its
+ * name; "size" counts the zero.  Else NULL.
+ */
+static const char *
+parameter(const OctWire *wire, const char *name, size_t size)
+{
+	const char *body = wire->head + HEADER_SIZE;
+
+	if (wire->head_size < HEADER_SIZE + size || memcmp(body, name, size) != 0)
+		return NULL;
+	return body + size;
+}
+
 static void
 end_parameter(OctWire *wire)
 {
-	const char *name = wire->head + HEADER_SIZE;
-	const char *value = name + strlen(name) + 1;
+	const char *version = parameter(wire, "server_version",
+									sizeof("server_version"));
+	const char *standby = parameter(wire, "in_hot_standby",
+									sizeof("in_hot_standby"));
 
-	if (value >= wire->head + wire->head_size)
-		return;
-
-	if (strcmp(name, "server_version") == 0)
-		wire->server_version = parse_version(value);
-	else if (strcmp(name, "in_hot_standby") == 0)
-	{
-		if (strcmp(value, "on") == 0)
-			wire->role = OCT_ROLE_STANDBY;
-		else if (strcmp(value, "off") == 0)
-			wire->role = OCT_ROLE_PRIMARY;
-	}
+	if (version != NULL)
+		wire->server_version = parse_version(version);
+	else if (standby != NULL && strcmp(standby, "on") == 0)
+		wire->role = OCT_ROLE_STANDBY;
+	else if (standby != NULL && strcmp(standby, "off") == 0)
+		wire->role = OCT_ROLE_PRIMARY;
 }
 
 
@@ -248,7 +254,6 @@ static void
 begin_old_error(OctWire *wire)
 {
 	wire->stage = OLD_ERROR;
-	oct_wireerror_init(&wire->error);
 	oct_wireerror_read_text(&wire->error, wire->head + 1, LENGTH_SIZE);
 }
 
@@ -315,10 +320,7 @@ begin_message(OctWire *wire)
 	else if (++wire->nmessages > OCT_WIRE_MAX_MESSAGES)
 		refuse(wire, "the conversation does not end");
 	else
-	{
 		wire->left = length - LENGTH_SIZE;
-		oct_wireerror_init(&wire->error);
-	}
 }
 
 /* Returns how many bytes it read. */
@@ -360,14 +362,13 @@ end_message(OctWire *wire)
 static size_t
 read_body(OctWire *wire, const char *bytes, size_t n)
 {
-	size_t		kept;
-
 	n = Min(n, wire->left);
 	if (wire->head[0] == 'E')
 		oct_wireerror_read(&wire->error, bytes, n);
 	else
 	{
-		kept = Min(n, OCT_WIRE_HEAD_SIZE - wire->head_size);
+		size_t		kept = Min(n, OCT_WIRE_HEAD_SIZE - wire->head_size);
+
 		memcpy(wire->head + wire->head_size, bytes, kept);
 		wire->head_size += kept;
 		wire->head[wire->head_size] = '\0';

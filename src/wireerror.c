@@ -21,6 +21,7 @@ void
 oct_wireerror_init(OctWireError *error)
 {
 	error->field = '\0';
+	error->complete = false;
 	error->size = 0;
 	error->sqlstate[0] = '\0';
 	error->message[0] = '\0';
@@ -49,21 +50,21 @@ append_value(OctWireError *error, const char *bytes, size_t n)
 
 /*
  * Reads on in an ErrorResponse's body: fields are a letter and a string, and a
- * zero is behind the last; it is taken for one more field, without a name and a
- * value.  Of two that are alike the later one counts.
+ * zero is behind the last.  Of two that are alike the later one counts.
  */
 void
 oct_wireerror_read(OctWireError *error, const char *bytes, size_t n)
 {
 	const char *end = bytes + n;
 
-	while (bytes < end)
+	while (bytes < end && !error->complete)
 	{
 		const char *zero;
 
 		if (error->field == '\0')
 		{
 			error->field = *bytes++;
+			error->complete = error->field == '\0';
 			error->size = 0;
 			append_value(error, "", 0);
 			continue;

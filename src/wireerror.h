@@ -18,6 +18,7 @@
 typedef struct OctWireError
 {
 	char		field;			/* being read; zero between two */
+	bool		complete;		/* there are no more of them */
 	uint8		size;			/* of its value, as far as it is kept */
 	char		sqlstate[OCT_SQLSTATE_SIZE];	/* empty if there was none */
 	char		message[OCT_MESSAGE_SIZE];	/* bytes of others */

@@ -10,8 +10,8 @@
 #include "wire.h"
 
 #define LENGTH_SIZE		4
-#define PROTOCOL_3_0	"\0\003\0\0"
 #define PROTOCOL_SIZE	4
+#define PROTOCOL_3_0	0x00030000
 
 static void
 put_uint32(char *dst, uint32 value)
@@ -50,7 +50,7 @@ oct_wire_startup(char *buf, size_t size, const char *user,
 
 	if (size < used)
 		return 0;
-	memcpy(buf + LENGTH_SIZE, PROTOCOL_3_0, PROTOCOL_SIZE);
+	put_uint32(buf + LENGTH_SIZE, PROTOCOL_3_0);
 	for (int i = 0; i < lengthof(parameters); i++)
 	{
 		const char *value = parameters[i][1];

@@ -120,17 +120,34 @@ static void
 long_parameters(void **state)
 {
 	Said		said = {0};
-	char		value[200];
+	char		body[200];
 
+	memset(body, 'x', sizeof(body));
 	say_bytes(&said, BYTES(SAID_AUTH_OK));
-	memset(value, 'x', sizeof(value));
-	say(&said, 'S', value, sizeof(value));
-	memcpy(value, BYTES("server_version\00015.1 "));
-	say(&said, 'S', value, sizeof(value));
-	memcpy(value, BYTES("in_hot_standby\0on"));
-	say(&said, 'S', value, sizeof(value));
+	say(&said, 'S', body, sizeof(body));
+	memcpy(body, BYTES("in_hot_standby\0on"));
+	say(&said, 'S', body, sizeof(body));
+	memcpy(body, BYTES("server_version\00015.1 "));
+	say(&said, 'S', body, sizeof(body));
 	say_bytes(&said, BYTES(SAID_READY));
 	assert_login(said.bytes, said.n, OCT_ROLE_UNKNOWN, 150001);
+}
+
+/* What was there before is no part of it. */
+static void
+parameters_without_their_zero(void **state)
+{
+	Said		said = {0};
+	char		body[200];
+
+	memset(body, '7', sizeof(body));
+	say_bytes(&said, BYTES(SAID_AUTH_OK));
+	say(&said, 'S', body, sizeof(body));
+	say(&said, 'S', BYTES("server_version\00015.1"));
+	say(&said, 'S', body, sizeof(body));
+	say(&said, 'S', BYTES("in_hot_standby\0on"));
+	say_bytes(&said, BYTES(SAID_READY));
+	assert_login(said.bytes, said.n, OCT_ROLE_STANDBY, 150001);
 }
 
 static void
@@ -153,6 +170,7 @@ versions(void **state)
 {
 	assert_version("15.18 (Debian 15.18-1.pgdg120+1)", 150018);
 	assert_version("9.6.24", 90624);
+	assert_version("9.6.24.5", 90624);
 	assert_version("9.6beta1", 90600);
 	assert_version("9.6devel", 90600);
 	assert_version("8.0.2", 80002);
@@ -228,6 +246,7 @@ main(void)
 		cmocka_unit_test(login_with_notices),
 		cmocka_unit_test(other_parameters),
 		cmocka_unit_test(long_parameters),
+		cmocka_unit_test(parameters_without_their_zero),
 		cmocka_unit_test(versions),
 		cmocka_unit_test(credentials),
 		cmocka_unit_test(credentials_at_length),

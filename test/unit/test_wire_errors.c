@@ -59,6 +59,9 @@ errors_of_all_shapes(void **state)
 	/* bytes that are not printable stay as they are */
 	assert_error_of(BYTES("C3D000\0M\33[2J\377\302\0\0"),
 					OCT_REASON_AUTH_FAILED, "3D000", "\33[2J\377\302");
+	/* nothing is behind the last one */
+	assert_error_of(BYTES("C53300\0Mno\0\0Myes\0C57P03\0\0"),
+					OCT_REASON_TOO_MANY_CONNECTIONS, "53300", "no");
 	/* the end is the message's, even in the middle of a field */
 	assert_error_of(BYTES("C53300\0Mno"),
 					OCT_REASON_TOO_MANY_CONNECTIONS, "53300", "no");
@@ -118,6 +121,7 @@ old_errors(void **state)
 	assert_error(BYTES(SAID_OLD_PROTOCOL), OCT_REASON_PROTOCOL_ERROR, "",
 				 "FATAL:  unsupported frontend protocol 2.0: server supports"
 				 " 3.0 to 3.0");
+	assert_error(BYTES("Eno, no\0"), OCT_REASON_PROTOCOL_ERROR, "", "no, no");
 	assert_error(BYTES("E\303\244\303\244\0"), OCT_REASON_PROTOCOL_ERROR, "",
 				 "\303\244\303\244");
 }

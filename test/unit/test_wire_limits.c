@@ -83,9 +83,12 @@ held_sessions_that_end(void **state)
 static void
 held_sessions_without_memory(void **state)
 {
-	OctWire		wire = assert_ends(begin_held, BYTES(SAID_READY), OCT_REASON_OK,
-								   OCT_PHASE_QUERY, "", "");
+	OctWire		wire;
 
+	begin_held(&wire);
+	assert_true(oct_wire_logged_in(&wire));
+	wire = assert_ends(begin_held, BYTES(SAID_READY), OCT_REASON_OK,
+					   OCT_PHASE_QUERY, "", "");
 	assert_true(oct_wire_logged_in(&wire));
 	assert_int_equal(outcome_of(&wire).role, OCT_ROLE_UNKNOWN);
 	assert_int_equal(outcome_of(&wire).server_version, 0);
@@ -113,6 +116,12 @@ held_sessions_start_anew(void **state)
 
 	begin_held(&wire);
 	assert_false(feed(&wire, BYTES("S\0\0\0\27in_hot_")));
+	oct_wire_expect_sync(&wire);
+	assert_true(feed(&wire, BYTES(SAID_READY)));
+	assert_outcome(&wire, OCT_REASON_OK, OCT_PHASE_QUERY, "", "");
+
+	oct_wire_expect_sync(&wire);
+	assert_true(feed(&wire, BYTES("X")));
 	oct_wire_expect_sync(&wire);
 	assert_true(feed(&wire, BYTES(SAID_READY)));
 	assert_outcome(&wire, OCT_REASON_OK, OCT_PHASE_QUERY, "", "");
@@ -186,7 +195,9 @@ impossible_lengths(void **state)
 	{
 		uint32		lengths[] = {
 			rows[i].min - 1, rows[i].max + 1, 0, 3, 4, 0x40000000, 0x7fffffff,
-			0x80000000, 0xffffffff, rows[i].min, rows[i].max
+			0x80000000, 0xffffffff, 0x80000000 + rows[i].min,
+			0x01000000 + rows[i].min, 0x00010000 + rows[i].min, rows[i].min,
+			rows[i].max
 		};
 
 		for (int j = 0; j < lengthof(lengths); j++)
@@ -210,6 +221,22 @@ impossible_lengths(void **state)
 							   IMPOSSIBLE_LENGTH);
 		}
 	}
+}
+
+/* Notifications come in sessions only. */
+static void
+impossible_notifications(void **state)
+{
+	OctWire		wire;
+
+	assert_refused(begin_held, BYTES("A\0\0\0\11"), OCT_PHASE_QUERY,
+				   IMPOSSIBLE_LENGTH);
+	assert_refused(begin_held, BYTES("A\0\0\165\61"), OCT_PHASE_QUERY,
+				   IMPOSSIBLE_LENGTH);
+	begin_held(&wire);
+	assert_false(feed(&wire, BYTES("A\0\0\0\12")));
+	begin_held(&wire);
+	assert_false(feed(&wire, BYTES("A\0\0\165\60")));
 }
 
 /* Feeds it all in pieces of that size; returns where it ended. */
@@ -306,6 +333,7 @@ main(void)
 		cmocka_unit_test(other_protocols),
 		cmocka_unit_test(messages_out_of_place),
 		cmocka_unit_test(impossible_lengths),
+		cmocka_unit_test(impossible_notifications),
 		cmocka_unit_test(too_many_bytes),
 		cmocka_unit_test(too_many_bytes_of_text),
 		cmocka_unit_test(too_many_messages),
