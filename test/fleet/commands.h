@@ -159,7 +159,7 @@ mark(void)
 	mark_cpu_us = cpu_us();
 	memset(accepted, 0, sizeof(accepted));
 	memset(ended, 0, sizeof(ended));
-	starved = syncs = queries = 0;
+	starved = logins = syncs = queries = 0;
 	peak_open = nopen;
 	stats_mark();
 }
@@ -179,6 +179,7 @@ report(void)
 		if (accepted[i] > 0)
 			printf("probes_%s %llu\n", behaviours[i].name,
 				   (unsigned long long) accepted[i]);
+	printf("logins %llu\n", (unsigned long long) logins);
 	printf("syncs %llu\nqueries %llu\n", (unsigned long long) syncs,
 		   (unsigned long long) queries);
 	for (int i = 0; i < NUM_ENDS; i++)
