@@ -84,15 +84,15 @@ held_alone() {
 		"fresh=$(seen probes)" "held=$(seen syncs)"
 }
 
-# program NAME COMMAND...: of bench/, at the same rate
+# program NAME COUNT COMMAND...: of bench/, with that many nodes at the same rate
 program() {
-	"${cpu[@]}" "${@:2}" -p "$port" -n "$NODES" -r "$NODES" -s "$SECS" >"$dir/program" || true
+	"${cpu[@]}" "${@:3}" -p "$port" -n "$2" -r "$2" -s "$SECS" >"$dir/program" || true
 	note "$1" "$(awk '$1 == "cpu_us_per_probe" { print $2 }' "$dir/program")"
 }
 
-# cost_of_haproxy NAME OCTET
+# cost_of_haproxy NAME MANNER OCTET
 cost_of_haproxy() {
-	start_haproxy "$2:$NODES" || return 0
+	start_haproxy "$2" "$3:$NODES" || return 0
 	observe "$haproxy" "$SECS"
 	stop_haproxy
 	note "$1" "$(per_probe "$used_ns")"
@@ -104,20 +104,22 @@ measure_cpu() {
 	for ((round = 1; round <= ROUNDS; round++)); do
 		say "cost, round $round of $ROUNDS"
 		cost_of_ours
-		program floor_tcp build/floor -m tcp
-		program floor_password build/floor -m answer -a 127.$PASSWORD.0.1
-		program floor_ready build/floor -m ready
-		program floor_held build/floor -m held
-		program loop_login build/loop -m login
-		program loop_query build/loop -m query
-		cost_of_haproxy haproxy $HEALTHY
-		cost_of_haproxy haproxy_password $PASSWORD
+		program floor_tcp "$NODES" build/floor -m tcp
+		program floor_password "$NODES" build/floor -m answer -a 127.$PASSWORD.0.1
+		program floor_ready "$NODES" build/floor -m ready
+		program floor_held "$NODES" build/floor -m held
+		program loop_login "$NODES" build/loop -m login
+		program loop_query "$NODES" build/loop -m query
+		cost_of_haproxy haproxy even $HEALTHY
+		cost_of_haproxy haproxy_burst retrying $HEALTHY
+		cost_of_haproxy haproxy_password even $PASSWORD
 	done
 	costs "tcp" tcp floor_tcp "raw floor" 1.1
 	costs "ping, password asked for" ping_password floor_password "raw floor" 1.1
 	costs "ping, password asked for" ping_password haproxy_password "HAProxy pgsql-check" 0.95
 	costs "ping, let in, to the end" ping_ready floor_ready "raw floor" 1.1
 	costs "ping, let in, to the end" ping_ready haproxy "HAProxy pgsql-check" 0.95
+	costs "ping, let in, to the end" ping_ready haproxy_burst "HAProxy, all in a burst" ""
 	costs "connection" connection loop_login "bare libpq loop" 1.15
 	costs "connection" connection haproxy "HAProxy pgsql-check" ""
 	costs "query" query loop_query "bare libpq loop" ""
@@ -158,13 +160,15 @@ measure_size() {
 		observe "$pid" $((SECS * 3))
 		note_size "ours.$size" "$pid"
 		turn "size_$size" off
-		if start_haproxy $HEALTHY:"$size"; then
+		program "floor.$size" "$size" build/floor -m ready
+		if start_haproxy even $HEALTHY:"$size"; then
 			observe "$haproxy" $((SECS * 3))
 			note_size "haproxy.$size" "$haproxy"
 			stop_haproxy
 		fi
 		size_row "$size" memory "resident memory, kB" 20480
 		size_row "$size" cpu "µs per probe" ""
+		row "$size nodes: µs per probe" "$(med "ours.$size.cpu")" "$(med "floor.$size")" "raw floor"
 		size_row "$size" share "processor, %" ""
 		size_row "$size" p99 "gap, p99, ms" 1010
 		size_row "$size" max "gap, max, ms" ""
@@ -203,7 +207,7 @@ measure_gaps() {
 			turn "silent_$percent" off
 			note_gaps "ours.$percent"
 		done
-		start_haproxy $HEALTHY:$((NODES - NODES / 10)) $SILENT:$((NODES / 10)) || continue
+		start_haproxy even $HEALTHY:$((NODES - NODES / 10)) $SILENT:$((NODES / 10)) || continue
 		observe "$haproxy" $((SECS * 3))
 		stop_haproxy
 		note_gaps haproxy.10
@@ -291,7 +295,7 @@ measure_detection() {
 	strike ours "$nodes" default watch_table victims 1 $victims
 	turn victims off
 	turn others off
-	if start_haproxy $HEALTHY:$victims $HEALTHY_TOO:$others; then
+	if start_haproxy retrying $HEALTHY:$victims $HEALTHY_TOO:$others; then
 		strike haproxy "$nodes" "reset silent" watch_log 0 $victims
 		strike haproxy "$nodes" default watch_log 1 $victims
 		stop_haproxy

@@ -148,9 +148,14 @@ clear_groups() {
 
 # ---------- HAProxy ----------
 
-# start_haproxy OCTET:COUNT...: fails where there is none, or it does not start
+# start_haproxy MANNER OCTET:COUNT...: fails where there is none, or it does not
+# start.  MANNER is "even" or "retrying".  HAProxy spreads its first checks over the
+# shortest interval that may come, so with a short one for retries all checks are
+# made in a burst of that length once a period, which is cheaper.
 start_haproxy() {
-	local nodes
+	local nodes retry=""
+	[[ $1 == even ]] || retry="fastinter 100ms"
+	shift
 	command -v haproxy >/dev/null || return 1
 	{
 		cat <<-END
@@ -167,7 +172,7 @@ start_haproxy() {
 				default_backend b
 			backend b
 				option pgsql-check user postgres
-				default-server check inter 1s fastinter 100ms downinter 1s fall 3 rise 1
+				default-server check inter 1s $retry downinter 1s fall 3 rise 1
 		END
 		for nodes; do
 			addresses "$nodes" | sed "s/.*/	server & &:$port/"
