@@ -22,6 +22,7 @@ observe() {
 	sleep "$2"
 	used_ns=$(($(cpu_ns "$1") - before))
 	fleet report >"$dir/report"
+	[[ ! ${VERBOSE-} ]] || cat "$dir/report" >&2
 }
 
 # per_probe NS: of the last report, in µs; a Sync in a held session is a probe
@@ -66,7 +67,7 @@ cost_of_ours() {
 	local name pid
 	pid=$(prober)
 	for name in "${cpu_made[@]}"; do
-		turn_on "$name" "$NODES" 0
+		turn_on "$name" "$NODES" 0 || { turn "$name" off; continue; }
 		observe "$pid" "$SECS"
 		turn "$name" off
 		cpu_is_there "$name" || continue
@@ -130,6 +131,7 @@ measure_cpu() {
 
 # costs WHAT OURS BESIDE NAME GOAL
 costs() {
+	[[ $4 != HAProxy* || $(med "$3") ]] || return 0
 	row "µs per probe: $1" "$(med "$2")" "$(med "$3")" "$4" "$5"
 }
 
@@ -326,7 +328,7 @@ death() {
 		for node in $nodes; do
 			echo "INSERT INTO $1 VALUES ('$node', ${mortal_port#* });"
 		done | sql
-		turn_on "$1" 15 0
+		turn_on "$1" 15 0 || nodes=''
 		for node in $nodes; do
 			held=$((held + $(fleet count "$node" | awk '$1 == "open" { print $2 }')))
 		done

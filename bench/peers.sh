@@ -126,10 +126,10 @@ turn() {
 }
 
 # turn_on NAME HEALTHY UNHEALTHY: until all have their verdicts, and a bit longer,
-# for first and second checks are closer together
+# for first and second checks are closer together; fails if they do not get them
 turn_on() {
 	turn "$1" on
-	until_true 30 judged "$@"
+	until_true 30 judged "$@" || return 1
 	sleep 1.3
 }
 

@@ -39,6 +39,8 @@ static uint64_t mark_cpu_us;
 static uint64_t accepted[NUM_BEHAVIOURS];
 static uint64_t starved;		/* connections for want of a descriptor */
 static int	peak_open;
+static uint64_t accept_us;		/* when the last connection came */
+static uint64_t pause_us;		/* the longest time without any */
 
 static uint64_t
 clock_us(void)
@@ -161,6 +163,7 @@ mark(void)
 	memset(ended, 0, sizeof(ended));
 	starved = logins = syncs = queries = 0;
 	peak_open = nopen;
+	accept_us = pause_us = 0;
 	stats_mark();
 }
 
@@ -185,6 +188,7 @@ report(void)
 	for (int i = 0; i < NUM_ENDS; i++)
 		printf("ended_%s %llu\n", end_names[i], (unsigned long long) ended[i]);
 	printf("open %d\npeak_open %d\n", nopen, peak_open);
+	printf("pause_ms %.3f\n", (double) pause_us / 1000.0);
 	printf("starved %llu\n", (unsigned long long) starved);
 	stats_print(now_us);
 }
