@@ -5,7 +5,7 @@
 #   make check           every test, in a sandbox that touches no installation
 #   make check-18        the same in a chroot with PostgreSQL 18 (as root)
 #   make installcheck    the SQL tests on a running server that preloads the library
-#   make bench           the benchmarks, in the sandbox too
+#   make bench           the benchmarks, in the sandbox too (PARTS="cpu gaps")
 #   make fuzz            mutations against what reads bytes of others (clang; SECONDS=60 each)
 #   make lint            the rules that grep can check
 #
@@ -31,7 +31,8 @@ check-18:
 demo: packages
 	@script/sandbox script/demo
 
-bench: packages
+bench:
+	@script/packages bench
 	@script/sandbox bench/run
 
 lint:

@@ -39,6 +39,8 @@ static uint64_t mark_cpu_us;
 static uint64_t accepted[NUM_BEHAVIOURS];
 static uint64_t starved;		/* connections for want of a descriptor */
 static int	peak_open;
+static uint64_t accept_us;		/* when the last connection came */
+static uint64_t pause_us;		/* the longest time without any */
 
 static uint64_t
 clock_us(void)
@@ -159,8 +161,9 @@ mark(void)
 	mark_cpu_us = cpu_us();
 	memset(accepted, 0, sizeof(accepted));
 	memset(ended, 0, sizeof(ended));
-	starved = syncs = queries = 0;
+	starved = logins = syncs = queries = 0;
 	peak_open = nopen;
+	accept_us = pause_us = 0;
 	stats_mark();
 }
 
@@ -179,11 +182,13 @@ report(void)
 		if (accepted[i] > 0)
 			printf("probes_%s %llu\n", behaviours[i].name,
 				   (unsigned long long) accepted[i]);
+	printf("logins %llu\n", (unsigned long long) logins);
 	printf("syncs %llu\nqueries %llu\n", (unsigned long long) syncs,
 		   (unsigned long long) queries);
 	for (int i = 0; i < NUM_ENDS; i++)
 		printf("ended_%s %llu\n", end_names[i], (unsigned long long) ended[i]);
 	printf("open %d\npeak_open %d\n", nopen, peak_open);
+	printf("pause_ms %.3f\n", (double) pause_us / 1000.0);
 	printf("starved %llu\n", (unsigned long long) starved);
 	stats_print(now_us);
 }

@@ -117,6 +117,7 @@ static int	top_fd;				/* the highest that was ever used */
 static int	epoll_fd;
 static uint64_t now_us;			/* monotonic, read once per wake-up */
 static uint64_t ended[NUM_ENDS];
+static uint64_t logins;			/* start-up packets read */
 static uint64_t syncs;			/* bare ones: probes of held sessions */
 static uint64_t queries;
 static int	nopen;

@@ -45,6 +45,9 @@ conn_begin(int fd, uint32_t addr)
 	Node	   *node = node_of(addr);
 	int			kind = kind_of(node, addr);
 
+	if (accept_us != 0 && now_us - accept_us > pause_us)
+		pause_us = now_us - accept_us;
+	accept_us = now_us;
 	accepted[kind]++;
 	node->probes++;
 	node->open++;

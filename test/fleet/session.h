@@ -153,6 +153,7 @@ on_startup(Conn *c)
 	else if (c->code >> 16 == 3)
 	{
 		c->logged_in = true;
+		logins++;
 		c->behaviour->login(c);
 	}
 	else
