@@ -177,5 +177,10 @@ oct_cause_of_libpq(const char *text, OctOutcome *outcome)
 		outcome->reason = oct_policy_reason_of_error(outcome->sqlstate, said);
 	else
 		outcome->reason = reason_of_text(cause, outcome->phase);
+
+	/* as wire.c has it: a server that says no has read what we want */
+	if (outcome->phase == OCT_PHASE_STARTUP &&
+		(said != NULL || outcome->reason == OCT_REASON_TOO_MANY_CONNECTIONS))
+		outcome->phase = OCT_PHASE_AUTH;
 	oct_cause_set_message(outcome, said != NULL ? said : cause);
 }
