@@ -46,6 +46,7 @@ fail(const OctPing *ping, int errnum, OctOutcome *outcome)
 {
 	oct_cause_set(outcome, oct_cause_of_errno(errnum), oct_ping_phase(ping),
 				  strerror(errnum));
+	oct_cause_correct_phase(outcome);
 	return false;
 }
 
