@@ -9,6 +9,7 @@ use warnings;
 
 use Exporter 'import';
 use File::Basename qw(dirname);
+use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -20,7 +21,7 @@ our @EXPORT = qw(
   monitor configure target
   register health wait_health tally wait_tally new_log changes
   postmaster_pid prober_pid wait_prober gone wait_until elapsed
-  freeze thaw proc_status
+  freeze thaw proc_status cpu_seconds
 );
 
 # settings that most tests give, by a short name
@@ -194,6 +195,16 @@ sub proc_status
 	my ($line) = grep { /^$key:/ } <$file>;
 	close $file;
 	return defined $line && $line =~ /:\s*(\S+)/ ? $1 : undef;
+}
+
+# The processor time that a process has used.
+sub cpu_seconds
+{
+	my ($pid) = @_;
+	my $ticks = POSIX::sysconf(POSIX::_SC_CLK_TCK());
+	my @fields = split ' ', slurp_file("/proc/$pid/stat") =~ s/^.*\) //sr;
+
+	return ($fields[11] + $fields[12]) / $ticks;
 }
 
 # Has the process ended?  (Nobody may have collected it yet.)

@@ -115,7 +115,7 @@ sub server
 {
 	my ($server, $options) = @_;
 	$monitor->safe_psql('postgres',
-		"CREATE SERVER $server FOREIGN DATA WRAPPER octopus_fdw OPTIONS (health_check_period '10ms', $options);
+		"CREATE SERVER $server FOREIGN DATA WRAPPER octopus_fdw OPTIONS (health_check_period '4ms', $options);
 		CREATE USER MAPPING FOR CURRENT_USER SERVER $server OPTIONS (user 'watch', password 'secret')");
 	return $server;
 }
