@@ -8,6 +8,7 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use Errno;
 use File::Basename qw(dirname);
 use POSIX ();
 use PostgreSQL::Test::Cluster;
@@ -239,13 +240,14 @@ sub elapsed
 	return time - $start;
 }
 
-# Stops a process until it is thawed, at the latest when the test ends.
+# Stops a process, unless it has ended meanwhile, until it is thawed, at the
+# latest when the test ends.
 sub freeze
 {
 	my ($pid) = @_;
 	$frozen{$pid} = 1;
-	kill('STOP', $pid) or die "cannot stop process $pid: $!";
-	usleep(5_000) until proc_status($pid, 'State') =~ /T/i;
+	kill('STOP', $pid) or $!{ESRCH} or die "cannot stop process $pid: $!";
+	usleep(5_000) until gone($pid) || (proc_status($pid, 'State') // 'T') =~ /T/i;
 	return;
 }
 
@@ -253,7 +255,7 @@ sub thaw
 {
 	my ($pid) = @_;
 	delete $frozen{$pid};
-	kill('CONT', $pid) or die "cannot continue process $pid: $!";
+	kill('CONT', $pid) or $!{ESRCH} or die "cannot continue process $pid: $!";
 	return;
 }
 
