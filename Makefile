@@ -134,15 +134,18 @@ vpath %.c test/fleet bench
 $(PROGRAMS): build/%: %.c $(wildcard test/fleet/*.h bench/*.h) | build
 	$(CC) -Itest/fleet $(CPPFLAGS) $(CFLAGS) -o $@ $< $(CLIENT_LIBS) -lm
 
-# Preloaded into a server: makes a call that is about the registry fail.
-build/fault.so: test/shim/fault.c | build
+# Preloaded into a server: makes a call that is about the registry fail, or the
+# wall clock wrong.
+SHIMS = $(patsubst test/shim/%.c,build/%.so,$(wildcard test/shim/*.c))
+
+$(SHIMS): build/%.so: test/shim/%.c | build
 	$(CC) $(CFLAGS) -fvisibility=default -fPIC -shared -o $@ $< -ldl
 
 build:
 	mkdir -p $@
 
 .PHONY: unit programs fuzz $(FUZZED:%=fuzz-%)
-programs: $(PROGRAMS) build/fault.so
+programs: $(PROGRAMS) $(SHIMS)
 
 unit: $(UNIT)
 	@set -e; for test in $(UNIT); do echo "# $$test"; $$test; done

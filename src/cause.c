@@ -156,6 +156,23 @@ oct_cause_set(OctOutcome *outcome, OctReason reason, OctPhase phase,
 }
 
 /*
+ * The outcome may tell more of how far it had come than was noted on the way: to
+ * reset a connection the peer must have accepted it, and a server that says no
+ * has read what we want.
+ */
+void
+oct_cause_correct_phase(OctOutcome *outcome)
+{
+	if (outcome->phase == OCT_PHASE_CONNECT &&
+		outcome->reason == OCT_REASON_CONNECTION_RESET)
+		outcome->phase = OCT_PHASE_STARTUP;
+	else if (outcome->phase == OCT_PHASE_STARTUP &&
+			 (outcome->sqlstate[0] != '\0' ||
+			  outcome->reason == OCT_REASON_TOO_MANY_CONNECTIONS))
+		outcome->phase = OCT_PHASE_AUTH;
+}
+
+/*
  * Finds out what libpq's error message tells of a login that failed; the phase
  * of the outcome is known.
  */
@@ -177,5 +194,6 @@ oct_cause_of_libpq(const char *text, OctOutcome *outcome)
 		outcome->reason = oct_policy_reason_of_error(outcome->sqlstate, said);
 	else
 		outcome->reason = reason_of_text(cause, outcome->phase);
+	oct_cause_correct_phase(outcome);
 	oct_cause_set_message(outcome, said != NULL ? said : cause);
 }

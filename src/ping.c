@@ -46,6 +46,7 @@ fail(const OctPing *ping, int errnum, OctOutcome *outcome)
 {
 	oct_cause_set(outcome, oct_cause_of_errno(errnum), oct_ping_phase(ping),
 				  strerror(errnum));
+	oct_cause_correct_phase(outcome);
 	return false;
 }
 
@@ -93,7 +94,18 @@ send_first(OctPing *ping)
 	return 0;
 }
 
-/* A tcp probe has got what it wanted. */
+/*
+ * A tcp probe has got what it wanted, be it that the peer has thought better of
+ * it already: to reset a connection it must have accepted it, and whether we saw
+ * the one or the other first is a matter of microseconds.
+ */
+static bool
+is_accepted(const OctPing *ping, int error)
+{
+	return ping->only_connect &&
+		(error == 0 || error == ECONNRESET || error == EPIPE);
+}
+
 static bool
 accept_connection(OctOutcome *outcome)
 {
@@ -112,6 +124,7 @@ oct_ping_start(OctPing *ping, const OctTarget *target, bool *eager, int owner,
 {
 	int			error;
 
+	ping->sock = PGINVALID_SOCKET;
 	ping->connected = false;
 	ping->drained = false;
 	ping->only_connect = target->check_type == OCT_CHECK_TCP;
@@ -122,6 +135,8 @@ oct_ping_start(OctPing *ping, const OctTarget *target, bool *eager, int owner,
 	if (error == 0 && *eager)
 	{
 		error = send_first(ping);
+		if (is_accepted(ping, error))
+			return accept_connection(outcome);
 		if (error == EAGAIN)
 		{
 			*eager = false;
@@ -130,8 +145,6 @@ oct_ping_start(OctPing *ping, const OctTarget *target, bool *eager, int owner,
 	}
 	if (error != 0)
 		return fail(ping, error, outcome);
-	if (ping->only_connect && ping->connected)
-		return accept_connection(outcome);
 
 	ping->edge = !ping->connected;
 	if (!oct_iomux_add(ping->sock, ping->connected, owner))
@@ -186,10 +199,10 @@ oct_ping_advance(OctPing *ping, OctOutcome *outcome)
 
 		if (error == EAGAIN)
 			return true;
+		if (is_accepted(ping, error))
+			return accept_connection(outcome);
 		if (error != 0)
 			return fail(ping, error, outcome);
-		if (ping->only_connect)
-			return accept_connection(outcome);
 	}
 	return receive(ping, outcome);
 }

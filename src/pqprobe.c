@@ -105,7 +105,10 @@ classify_failure(const OctPqProbe *probe, OctOutcome *outcome)
 {
 	oct_cause_set(outcome, OCT_REASON_VOIDED, probe->phase, "");
 	if (PQconnectionNeedsPassword(probe->conn))
+	{
 		outcome->reason = OCT_REASON_PASSWORD_NEEDED;
+		outcome->phase = OCT_PHASE_AUTH;
+	}
 	else
 		oct_cause_of_libpq(PQerrorMessage(probe->conn), outcome);
 }
@@ -310,7 +313,9 @@ note_phase(OctPqProbe *probe)
 			break;
 		case CONNECTION_MADE:
 		case CONNECTION_AWAITING_RESPONSE:
-			probe->phase = OCT_PHASE_STARTUP;
+			/* the server may have asked for the password by now */
+			probe->phase = PQconnectionUsedPassword(probe->conn) ?
+				OCT_PHASE_AUTH : OCT_PHASE_STARTUP;
 			break;
 		case CONNECTION_BAD:
 			break;

@@ -189,7 +189,7 @@ oct_probe_is_void(const OctProbe *probe, const OctPolicy *policy,
 				  OctReason reason, OctLag lag)
 {
 	return reason != OCT_REASON_TIMEOUT &&
-		oct_policy_evidence(reason) == OCT_EVIDENCE_DEAD &&
+		oct_policy_evidence_of(reason, policy->check_type) == OCT_EVIDENCE_DEAD &&
 		lag.stall_us - probe->lag.stall_us >=
 		Min(OCT_VOID_STALL_US, policy->timeout_ms * OCT_US_PER_MS);
 }

@@ -131,7 +131,23 @@ disable_node(OctNode *node, OctTime now)
 
 	oct_prober_stop(node);
 	oct_probe_init(&node->probe, verdict, OCT_TIME_NEVER, node->probe.phase);
-	oct_report_verdict(node->slot, node->generation, &verdict, &outcome, 0);
+	oct_report_verdict(node->slot, node->generation, &verdict, &outcome,
+					   OCT_EVIDENCE_NONE, 0);
+}
+
+/*
+ * When a node is tried first, be it new or switched on: at once, but one after
+ * the other if many come together, lest as many sockets are opened in one
+ * instant.
+ */
+static OctTime
+first_due(OctTime now)
+{
+	static OctTime next = {0};
+	OctTime		due = oct_time_before(next, now) ? now : next;
+
+	next = oct_time_add_us(due, OCT_FIRST_SPREAD_US);
+	return due;
 }
 
 /* Puts the policy that holds for a node by now in force, if it is another one. */
@@ -154,7 +170,7 @@ update_policy(OctNode *node, OctTime now)
 	if (was_enabled && !policy.enabled)
 		disable_node(node, now);
 	else if (!was_enabled && policy.enabled)
-		oct_probe_init(&node->probe, unknown, now, node->probe.phase);
+		oct_probe_init(&node->probe, unknown, first_due(now), node->probe.phase);
 	else if (policy.enabled)
 		oct_probe_on_policy(&node->probe, &node->policy, now);
 	if (policy.enabled)
@@ -167,20 +183,6 @@ drop_node(OctNode *node)
 	oct_prober_stop(node);
 	nodes[node->slot] = NULL;
 	pfree(node);
-}
-
-/*
- * When a new node is tried first: at once, but one after the other if many come
- * together, lest as many sockets are opened in one instant.
- */
-static OctTime
-first_due(OctTime now)
-{
-	static OctTime next = {0};
-	OctTime		due = oct_time_before(next, now) ? now : next;
-
-	next = oct_time_add_us(due, OCT_FIRST_SPREAD_US);
-	return due;
 }
 
 /*

@@ -121,7 +121,7 @@ report(OctNode *node, const OctOutcome *outcome, OctEvidence evidence,
 		oct_report_trouble(&node->spec, outcome, now);
 	else
 		oct_report_verdict(node->slot, node->generation, &node->probe.verdict,
-						   outcome, check_time_us);
+						   outcome, evidence, check_time_us);
 	if (changed)
 		oct_report_change(&node->spec, &node->probe.verdict, outcome);
 	if (outcome->role != OCT_ROLE_UNKNOWN)

@@ -116,12 +116,13 @@ oct_report_trouble(const OctNodeSpec *spec, const OctOutcome *outcome,
 }
 
 /*
- * Publishes the status of a slot after a try that was evidence.  Does not
- * throw.
+ * Publishes the status of a slot after a try that was the evidence given, or
+ * when there are to be no more tries.  Does not throw.
  */
 void
 oct_report_verdict(int32 slot, uint32 generation, const OctVerdict *verdict,
-				   const OctOutcome *outcome, int64 check_time_us)
+				   const OctOutcome *outcome, OctEvidence evidence,
+				   int64 check_time_us)
 {
 	OctNodeStatus status;
 	TimestampTz wall_clock = GetCurrentTimestamp();
@@ -142,9 +143,9 @@ oct_report_verdict(int32 slot, uint32 generation, const OctVerdict *verdict,
 	status.outcome = *outcome;
 	status.check_time_us = check_time_us;
 	status.last_check_time = wall_clock;
-	if (oct_policy_evidence(outcome->reason) == OCT_EVIDENCE_ALIVE)
+	if (evidence == OCT_EVIDENCE_ALIVE)
 		status.last_success_time = wall_clock;
-	else
+	else if (evidence == OCT_EVIDENCE_DEAD)
 		status.last_failure_time = wall_clock;
 	oct_nodetab_publish(slot, &status);
 }

@@ -24,6 +24,7 @@ extern int	oct_log_checks;
 extern void oct_report_verdict(int32 slot, uint32 generation,
 							   const OctVerdict *verdict,
 							   const OctOutcome *outcome,
+							   OctEvidence evidence,
 							   int64 check_time_us);
 extern void oct_report_change(const OctNodeSpec *spec,
 							  const OctVerdict *verdict,

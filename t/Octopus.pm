@@ -8,7 +8,9 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use Errno;
 use File::Basename qw(dirname);
+use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -20,7 +22,7 @@ our @EXPORT = qw(
   monitor configure target
   register health wait_health tally wait_tally new_log changes
   postmaster_pid prober_pid wait_prober gone wait_until elapsed
-  freeze thaw proc_status
+  freeze thaw proc_status cpu_seconds
 );
 
 # settings that most tests give, by a short name
@@ -196,6 +198,16 @@ sub proc_status
 	return defined $line && $line =~ /:\s*(\S+)/ ? $1 : undef;
 }
 
+# The processor time that a process has used.
+sub cpu_seconds
+{
+	my ($pid) = @_;
+	my $ticks = POSIX::sysconf(POSIX::_SC_CLK_TCK());
+	my @fields = split ' ', slurp_file("/proc/$pid/stat") =~ s/^.*\) //sr;
+
+	return ($fields[11] + $fields[12]) / $ticks;
+}
+
 # Has the process ended?  (Nobody may have collected it yet.)
 sub gone
 {
@@ -228,13 +240,14 @@ sub elapsed
 	return time - $start;
 }
 
-# Stops a process until it is thawed, at the latest when the test ends.
+# Stops a process, unless it has ended meanwhile, until it is thawed, at the
+# latest when the test ends.
 sub freeze
 {
 	my ($pid) = @_;
 	$frozen{$pid} = 1;
-	kill('STOP', $pid) or die "cannot stop process $pid: $!";
-	usleep(5_000) until proc_status($pid, 'State') =~ /T/i;
+	kill('STOP', $pid) or $!{ESRCH} or die "cannot stop process $pid: $!";
+	usleep(5_000) until gone($pid) || (proc_status($pid, 'State') // 'T') =~ /T/i;
 	return;
 }
 
@@ -242,7 +255,7 @@ sub thaw
 {
 	my ($pid) = @_;
 	delete $frozen{$pid};
-	kill('CONT', $pid) or die "cannot continue process $pid: $!";
+	kill('CONT', $pid) or $!{ESRCH} or die "cannot continue process $pid: $!";
 	return;
 }
 

@@ -183,6 +183,7 @@ sub quit
 
 	close $self->{in};
 	close $self->{out};
+	kill 'CONT', $pid;			# a test may have stopped it
 	waitpid $pid, 0;
 	return;
 }

@@ -158,8 +158,10 @@ static void
 failures_after_a_long_stall_are_void(void **state)
 {
 	OctPolicy	impatient = usual;
+	OctPolicy	login = usual;
 
 	impatient.timeout_ms = 10;
+	login.check_type = OCT_CHECK_CONNECTION;
 	for (int i = 0; i < OCT_REASON_COUNT; i++)
 	{
 		OctProbe	probe = settled_probe(&usual);
@@ -187,6 +189,11 @@ failures_after_a_long_stall_are_void(void **state)
 		assert_false(oct_probe_is_void(&probe, &impatient, reason, stalled(5009)));
 		assert_int_equal(oct_probe_is_void(&probe, &impatient, reason, stalled(5010)),
 						 voidable);
+
+		/* where the login has to succeed, to be refused it is a failure */
+		if (reason != OCT_REASON_OK && reason != OCT_REASON_TIMEOUT)
+			assert_int_equal(oct_probe_is_void(&probe, &login, reason, stalled(99000)),
+							 oct_policy_evidence(reason) != OCT_EVIDENCE_NONE);
 
 		/* work is no stall */
 		oct_probe_on_start(&probe, &usual, ms(15000), worked(0));
