@@ -38,6 +38,7 @@ typedef struct OctNode
 	OctContact *held;
 	int			held_checks;	/* how often it has given a sign of life */
 	int			side;			/* owner numbers: attempts have this, it the other */
+	int			brief;			/* sessions lost in a row that did not live long */
 } OctNode;
 
 /* in probertries.c */
@@ -57,6 +58,7 @@ extern int	oct_prober_nheld(void);
 extern void oct_prober_hold(OctNode *node, OctContact *contact);
 extern void oct_prober_let_go(OctNode *node);
 extern bool oct_prober_may_sync(const OctNode *node);
+extern int64 oct_prober_doubt_us(OctNode *node, OctTime now);
 
 /* in probernodes.c */
 extern void oct_prober_init_nodes(void);

@@ -254,11 +254,14 @@ begin_sync(OctNode *node, OctTime now)
 
 /*
  * A held session has come to an end, good or bad.  If it is lost a fresh try
- * starts at once, unless there is one already.
+ * starts at once, or soon, unless there is one already.
  */
 static void
 finish_held(OctNode *node, OctOutcome *outcome)
 {
+	OctTime		now = oct_now();
+	int64		doubt_us;
+
 	if (node->syncing && outcome->reason == OCT_REASON_OK &&
 		oct_contact_hold(node->held))
 	{
@@ -266,11 +269,19 @@ finish_held(OctNode *node, OctOutcome *outcome)
 		finish_try(node, outcome);
 		return;
 	}
+	doubt_us = oct_prober_doubt_us(node, now);
 	oct_prober_end_held(node);
-	if (node->probe.state == OCT_PROBE_WAITING)
+	if (node->probe.state != OCT_PROBE_WAITING)
+		return;
+	if (doubt_us == 0)
 	{
 		nrunning++;
 		requeue(node, true);
+	}
+	else
+	{
+		oct_probe_hasten(&node->probe, oct_time_add_us(now, doubt_us));
+		oct_prober_arm(node);
 	}
 }
 
