@@ -134,7 +134,7 @@ foreach my $case ([ '127.16.0.1', 'ping' ], [ '127.16.0.2', 'connection' ])
 		$log .= new_log($monitor);
 		return $log =~ /node "$standby":$port is now a primary/;
 	};
-	set(period => '1s');
+	set(period => '500ms');
 	$before = $fleet->count($standby);
 	wait_until(sub { $fleet->count($standby) > $before }, "$type: a new session");
 	$before = $fleet->count($standby);
