@@ -50,6 +50,7 @@ extern void oct_prober_stop(OctNode *node);
 extern bool oct_prober_run_timers(OctTime now);
 extern void oct_prober_advance(int owner);
 extern void oct_prober_end_held(OctNode *node);
+extern void oct_prober_begin_anew(OctNode *node);
 extern bool oct_prober_is_probing(void);
 
 /* in proberheld.c */

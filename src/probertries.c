@@ -238,6 +238,18 @@ oct_prober_end_held(OctNode *node)
 		requeue(node, true);
 }
 
+/*
+ * A node is to be asked in another way, or as somebody else: what was begun in
+ * the old way must neither be judged by the new one nor go on as a session.
+ */
+void
+oct_prober_begin_anew(OctNode *node)
+{
+	oct_prober_let_go(node);
+	if (node->probe.state == OCT_PROBE_RUNNING)
+		requeue(node, true);
+}
+
 /* A held session is to give a sign of life. */
 static void
 begin_sync(OctNode *node, OctTime now)

@@ -176,6 +176,25 @@ wait_until(sub { $fleet->open_connections == 6 }, 'nor has who is not registered
 my $report = $fleet->report;
 is("$report->{ended_reset} $report->{ended_eof}", '0 0', 'all of them had a farewell');
 
+# ---------- options that come while a check is under way ----------
+
+# it takes a while to let in; who it was begun for must not go on as a session
+my $slow = $fleet->address('slow', 1);
+set(period => '1h', timeout => '10s');
+sql("INSERT INTO octopus.nodes VALUES ('$slow', $port)");
+wait_until(sub { $fleet->open_connections($slow) == 1 }, 'a check is under way');
+sql("ALTER SERVER octopus OPTIONS (ADD application_name 'other')");
+wait_health($monitor, $slow, $port, 1, 'it comes to its end');
+is($fleet->count($slow), 2, 'and was begun anew');
+
+my $asking = $fleet->address('mute', 1);
+sql("INSERT INTO octopus.nodes VALUES ('$asking', $port)");
+wait_until(sub { $fleet->count($asking) == 1 }, 'another check is under way');
+sql("UPDATE octopus.node_options SET health_check_type = 'tcp' WHERE node_name = '$asking'");
+wait_health($monitor, $asking, $port, 1, 'another type counts at once');
+sql("DELETE FROM octopus.nodes WHERE node_name IN ('$slow', '$asking'); ALTER SERVER octopus OPTIONS (DROP application_name)");
+set(period => '200ms');
+
 # ---------- a stopped prober ----------
 
 # the answers come late, so that there are always Syncs under way
