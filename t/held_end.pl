@@ -97,7 +97,7 @@ foreach my $type ('ping', 'connection')
 	$fleet->become($node{$type}, 'hung_postmaster');
 	wait_health($monitor, $node{$type}, $port, 0, "$type: a hung postmaster is found out");
 	my $tries = $fleet->count($node{$type});
-	wait_until(sub { $fleet->count($node{$type}) >= $tries + 5 }, "$type: it is tried again");
+	wait_until(sub { $fleet->count($node{$type}) >= $tries + 2 }, "$type: it is tried again");
 	is(scalar changes($monitor), 1, "$type: the verdict stands");
 	$fleet->become($node{$type}, 'default');
 	wait_health($monitor, $node{$type}, $port, 1, "$type: it goes on");
