@@ -20,9 +20,6 @@
 #include "pairs.h"
 #include "wire.h"
 
-/* a password file that nobody has */
-#define OCT_NOWHERE		"/nonexistent/octopus_fdw"
-
 #define OCT_DBNAME		"postgres"
 
 /* the name of the operating system's user */

@@ -12,6 +12,9 @@
 
 #include "address.h"
 
+/* a password file, and a home directory, that nobody has */
+#define OCT_NOWHERE			"/nonexistent/octopus_fdw"
+
 #define OCT_MAX_KEYWORDS	160
 #define OCT_STARTUP_SIZE	512
 

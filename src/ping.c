@@ -125,6 +125,7 @@ oct_ping_start(OctPing *ping, const OctTarget *target, bool *eager, int owner,
 	int			error;
 
 	ping->sock = PGINVALID_SOCKET;
+	ping->owner = owner;
 	ping->connected = false;
 	ping->drained = false;
 	ping->only_connect = target->check_type == OCT_CHECK_TCP;
@@ -217,6 +218,11 @@ oct_ping_hold(OctPing *ping)
 {
 	if (ping->only_connect || !oct_wire_logged_in(&ping->wire))
 		return false;
+
+	/* its end may have come together with the answer, and is not told twice */
+	if (ping->edge && !oct_iomux_watch(ping->sock, OCT_IO_READ, ping->owner))
+		return false;
+	ping->edge = false;
 	oct_wire_expect_sync(&ping->wire);
 	ping->drained = false;
 	return true;

@@ -19,6 +19,7 @@
 typedef struct OctPing
 {
 	pgsocket	sock;			/* PGINVALID_SOCKET: none */
+	int			owner;
 	bool		connected;		/* and the first message is sent */
 	bool		edge;			/* told once of what can be read */
 	bool		drained;		/* nothing is left to be read */

@@ -37,9 +37,6 @@
 #include "policy.h"
 #include "pqprobe.h"
 
-/* a home directory that nobody has */
-#define OCT_NOWHERE		"/nonexistent/octopus_fdw"
-
 /* the most that is read from a peer to spare it a connection reset */
 #define OCT_DRAIN_BYTES	65536
 
@@ -51,6 +48,9 @@
 #define OCT_SMALL_WINDOW_AT	16
 #define OCT_SMALL_WINDOW	16384
 #define OCT_MAX_ADVANCES	2048
+
+/* In its whole life a held session is read from so often, which is plenty. */
+#define OCT_HELD_ADVANCES	256
 
 /* room for a query, and for what goes before it */
 #define OCT_QUERY_SIZE		(OCT_POLICY_SIZE + 64)
@@ -184,7 +184,7 @@ restrain(OctPqProbe *probe)
 	if (++probe->advances == OCT_SMALL_WINDOW_AT)
 		(void) setsockopt(PQsocket(probe->conn), SOL_SOCKET, SO_RCVBUF,
 						  &window, sizeof(window));
-	return probe->advances < OCT_MAX_ADVANCES;
+	return probe->advances < (probe->held ? OCT_HELD_ADVANCES : OCT_MAX_ADVANCES);
 }
 
 /* Sends what is left to be sent, and waits for an answer. */
@@ -409,7 +409,9 @@ oct_pqprobe_hold(OctPqProbe *probe)
 	OctOutcome	ignored;
 
 	probe->syncing = false;
-	probe->advances = 0;
+	if (!probe->held)
+		probe->advances = 0;
+	probe->held = true;
 	return probe->logged_in && PQstatus(probe->conn) == CONNECTION_OK &&
 		PQsetnonblocking(probe->conn, 1) == 0 &&
 		PQenterPipelineMode(probe->conn) &&
@@ -429,22 +431,29 @@ oct_pqprobe_sync(OctPqProbe *probe, OctOutcome *outcome)
 		fail_session(probe, outcome);
 }
 
+/*
+ * Until it has the answer to a Sync libpq is busy.  The answer is one result;
+ * any other is an error, which a server that is well does not give.
+ */
 static bool
 advance_held(OctPqProbe *probe, OctOutcome *outcome)
 {
 	bool		alive = PQconsumeInput(probe->conn);
+	PGnotify   *notification;
 	PGresult   *result;
-	bool		answered = false;
+	bool		answered;
 
-	/* asking whether it is busy has libpq look at what has come */
-	while (!PQisBusy(probe->conn) && probe->syncing && !answered &&
-		   (result = PQgetResult(probe->conn)) != NULL)
+	/* nobody has asked for them, and libpq would keep them */
+	while ((notification = PQnotifies(probe->conn)) != NULL)
+		PQfreemem(notification);
+
+	if (probe->syncing && !PQisBusy(probe->conn))
 	{
+		result = PQgetResult(probe->conn);
 		answered = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
 		PQclear(result);
+		return answered ? succeed(probe, outcome) : fail_session(probe, outcome);
 	}
-	if (answered)
-		return succeed(probe, outcome);
 	return alive ? watch_for_answer(probe, outcome) : fail_session(probe, outcome);
 }
 
@@ -460,7 +469,7 @@ oct_pqprobe_advance(OctPqProbe *probe, OctOutcome *outcome)
 {
 	if (!probe->logged_in)
 		return advance_login(probe, outcome);
-	if (PQpipelineStatus(probe->conn) != PQ_PIPELINE_OFF)
+	if (probe->held)
 		return advance_held(probe, outcome);
 	return advance_query(probe, outcome);
 }

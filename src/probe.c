@@ -179,6 +179,14 @@ oct_probe_on_requeue(OctProbe *probe, OctTime now)
 	probe->due = now;
 }
 
+/* A waiting probe is to come at "due" at the latest. */
+void
+oct_probe_hasten(OctProbe *probe, OctTime due)
+{
+	if (oct_time_before(due, probe->due))
+		probe->due = due;
+}
+
 /*
  * Is an outcome no evidence, because of a long stall of the owner before it?
  *
@@ -238,7 +246,6 @@ oct_probe_on_policy(OctProbe *probe, const OctPolicy *policy, OctTime now)
 										  policy->retry_delay_ms * OCT_US_PER_MS :
 										  phase_us(probe, policy));
 
-		if (oct_time_before(due, probe->due))
-			probe->due = due;
+		oct_probe_hasten(probe, due);
 	}
 }

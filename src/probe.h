@@ -84,6 +84,7 @@ extern void oct_probe_on_start(OctProbe *probe, const OctPolicy *policy,
 extern void oct_probe_on_leg(OctProbe *probe, const OctPolicy *policy,
 							 int leg, int nlegs, OctTime now);
 extern void oct_probe_on_requeue(OctProbe *probe, OctTime now);
+extern void oct_probe_hasten(OctProbe *probe, OctTime due);
 extern bool oct_probe_is_void(const OctProbe *probe, const OctPolicy *policy,
 							  OctReason reason, OctLag lag);
 extern bool oct_probe_on_outcome(OctProbe *probe, const OctPolicy *policy,

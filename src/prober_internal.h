@@ -39,6 +39,7 @@ typedef struct OctNode
 	OctContact *held;
 	int			held_checks;	/* how often it has given a sign of life */
 	int			side;			/* of owner numbers: attempts have it, it the other */
+	int			brief;			/* sessions lost in a row that did not live long */
 } OctNode;
 
 /* in probertries.c */
@@ -50,6 +51,7 @@ extern void oct_prober_stop(OctNode *node);
 extern bool oct_prober_run_timers(OctTime now);
 extern void oct_prober_advance(OctNode *node, int side);
 extern void oct_prober_end_held(OctNode *node);
+extern void oct_prober_begin_anew(OctNode *node);
 extern bool oct_prober_is_probing(void);
 
 /* in proberheld.c */
@@ -58,6 +60,7 @@ extern int	oct_prober_nheld(void);
 extern void oct_prober_hold(OctNode *node, OctContact *contact);
 extern void oct_prober_let_go(OctNode *node);
 extern bool oct_prober_may_sync(const OctNode *node);
+extern int64 oct_prober_doubt_us(OctNode *node, OctTime now);
 
 /* in probernodes.c */
 extern void oct_prober_init_nodes(void);

@@ -13,6 +13,11 @@
  * postmaster that takes nobody any more: every fourth check is a fresh one, and
  * so are all as long as there is doubt.
  *
+ * A server may end every session as soon as it has begun, by a limit of its own
+ * or out of malice.  So the fresh probe comes at once only if the session had
+ * lived for a while, or if it is the first one that had not; for others in a row
+ * it waits longer each time, up to the regular one.
+ *
  * Held sessions have at most half of the sockets there are, so that there are
  * always some for probes.
  *
@@ -24,6 +29,13 @@
 
 /* so many checks on a held session, then a fresh one */
 #define OCT_HELD_CHECKS		3
+
+/* a session that has lived so long, or has given a sign of life, lived for a while */
+#define OCT_BRIEF_US		INT64CONST(1000000)
+
+/* the wait after the second brief session in a row; it doubles with each one */
+#define OCT_DOUBT_US		INT64CONST(10000)
+#define OCT_MAX_DOUBLINGS	30
 
 static int	nheld = 0;
 static int	max_held = 0;
@@ -79,4 +91,20 @@ oct_prober_may_sync(const OctNode *node)
 	return node->held != NULL && node->held_checks < OCT_HELD_CHECKS &&
 		node->probe.verdict.health == OCT_HEALTHY &&
 		node->probe.verdict.failures == 0;
+}
+
+/*
+ * A session is lost that is held: how long may the fresh try wait?  The last
+ * sign of life was given by the last try.
+ */
+int64
+oct_prober_doubt_us(OctNode *node, OctTime now)
+{
+	int			before = node->brief;
+
+	if (node->held_checks > 0 ||
+		oct_time_diff_us(now, node->probe.started) >= OCT_BRIEF_US)
+		before = 0;
+	node->brief = Min(before + 1, OCT_MAX_DOUBLINGS);
+	return before == 0 ? 0 : OCT_DOUBT_US << (before - 1);
 }

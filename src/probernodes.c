@@ -158,9 +158,10 @@ update_policy(OctNode *node, OctTime now)
 	bool		was_enabled = node->policy.enabled;
 	OctVerdict	unknown = {.health = OCT_UNKNOWN};
 
-	/* what a held session was begun with may count no more */
 	if (node->group_version != copies.versions[node->group] ||
-		!policy.keep_connections || policy.check_type != node->policy.check_type)
+		policy.check_type != node->policy.check_type)
+		oct_prober_begin_anew(node);
+	else if (!policy.keep_connections)
 		oct_prober_end_held(node);
 	node->group_version = copies.versions[node->group];
 

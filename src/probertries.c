@@ -249,6 +249,18 @@ oct_prober_end_held(OctNode *node)
 		requeue(node, true);
 }
 
+/*
+ * A node is to be asked in another way, or as somebody else: what was begun in
+ * the old way must neither be judged by the new one nor go on as a session.
+ */
+void
+oct_prober_begin_anew(OctNode *node)
+{
+	oct_prober_let_go(node);
+	if (node->probe.state == OCT_PROBE_RUNNING)
+		requeue(node, true);
+}
+
 /* A held session is to give a sign of life. */
 static void
 begin_sync(OctNode *node, OctTime now)
@@ -265,11 +277,14 @@ begin_sync(OctNode *node, OctTime now)
 
 /*
  * A held session has come to an end, good or bad.  If it is lost a fresh try
- * starts at once, unless there is one already.
+ * starts at once, or soon, unless there is one already.
  */
 static void
 finish_held(OctNode *node, OctOutcome *outcome)
 {
+	OctTime		now = oct_now();
+	int64		doubt_us;
+
 	if (node->syncing && outcome->reason == OCT_REASON_OK &&
 		oct_contact_hold(node->held))
 	{
@@ -277,11 +292,19 @@ finish_held(OctNode *node, OctOutcome *outcome)
 		finish_try(node, outcome);
 		return;
 	}
+	doubt_us = oct_prober_doubt_us(node, now);
 	oct_prober_end_held(node);
-	if (node->probe.state == OCT_PROBE_WAITING)
+	if (node->probe.state != OCT_PROBE_WAITING)
+		return;
+	if (doubt_us == 0)
 	{
 		nrunning++;
 		requeue(node, true);
+	}
+	else
+	{
+		oct_probe_hasten(&node->probe, oct_time_add_us(now, doubt_us));
+		oct_prober_arm(node);
 	}
 }
 

@@ -45,6 +45,17 @@ a_verdict_known_before_is_kept(void **state)
 	assert_int_equal(probe.verdict.failures, 3);
 }
 
+static void
+a_waiting_try_can_be_hastened(void **state)
+{
+	OctProbe	probe = new_probe(OCT_HEALTHY, 100, MIDDLE);
+
+	oct_probe_hasten(&probe, ms(150));
+	assert_wakes(&probe, 100);
+	oct_probe_hasten(&probe, ms(50));
+	assert_wakes(&probe, 50);
+}
+
 
 /* ---------- when the next try is due ---------- */
 
@@ -284,6 +295,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(life_of_a_try),
 		cmocka_unit_test(a_verdict_known_before_is_kept),
+		cmocka_unit_test(a_waiting_try_can_be_hastened),
 		cmocka_unit_test(regular_tries_are_a_period_apart),
 		cmocka_unit_test(phase_spreads_nodes),
 		cmocka_unit_test(missed_periods_are_skipped),
