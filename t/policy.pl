@@ -68,7 +68,8 @@ like(
 	'PREPARE TRANSACTION is refused after ALTER SERVER');
 sql("ALTER SERVER east OPTIONS (ADD enabled 'off')");
 becomes(-1, 'disabled');
-$monitor->restart('immediate');
+$monitor->stop('immediate');
+$monitor->start;
 sql("SELECT 1");
 like(group('east'), qr/enabled=false/, 'a crash keeps the policy');
 is(sql('SELECT health_status FROM east'), '-1', 'and it is obeyed');
