@@ -188,7 +188,7 @@ static bool
 set_aside_pending(const char *cause, int elevel)
 {
 	refuse_writes(OCT_FILE_UNSETTLED, cause);
-	return durable_rename(OCT_FILE_PENDING, OCT_FILE_UNSETTLED, elevel) == 0;
+	return oct_regdisk_rename(OCT_FILE_PENDING, OCT_FILE_UNSETTLED, elevel);
 }
 
 /* What cannot be read now may be later; always returns false. */
@@ -218,7 +218,7 @@ settle_renamed(int elevel)
 	if (image.state != OCT_REG_GOOD &&
 		(image.state != OCT_REG_MISSING || registry->serial > 0))
 		return report_unreadable(OCT_FILE, &image, elevel);
-	return fsync_fname_ext(".", true, false, elevel) == 0;
+	return oct_regdisk_sync_names(elevel);
 }
 
 static OctFate
@@ -242,12 +242,12 @@ settle_image(const OctRegImage *image, int elevel)
 			judge(image, false))
 	{
 		case OCT_FATE_COMMITTED:
-			if (durable_rename(OCT_FILE_PENDING, OCT_FILE, elevel) != 0)
+			if (!oct_regdisk_rename(OCT_FILE_PENDING, OCT_FILE, elevel))
 				return false;
 			accept_image(image, oct_regload_replace(image));
 			return true;
 		case OCT_FATE_ABORTED:
-			return durable_unlink(OCT_FILE_PENDING, elevel) == 0;
+			return oct_regdisk_remove(OCT_FILE_PENDING, elevel);
 		case OCT_FATE_UNKNOWN:
 			break;
 	}
@@ -382,12 +382,12 @@ write_pending(const OctChange *changes, int nchanges, int elevel)
 		return false;
 
 	/* the rename of the transaction before us must not be overtaken */
-	if (fsync_fname_ext(".", true, false, elevel) != 0)
+	if (!oct_regdisk_sync_names(elevel))
 		return false;
 
 	pending_is_mine = true;
 	pending_serial = header.serial;
-	if (durable_rename(OCT_FILE_TEMPORARY, OCT_FILE_PENDING, elevel) != 0)
+	if (!oct_regdisk_rename(OCT_FILE_TEMPORARY, OCT_FILE_PENDING, elevel))
 		return false;
 	ForceSyncCommit();
 	return true;
@@ -468,7 +468,7 @@ oct_registry_reset(void)
 	oct_regdisk_set_aside(OCT_FILE_PENDING, OCT_FILE_BAD, false);
 	oct_regdisk_set_aside(OCT_FILE_UNSETTLED, OCT_FILE_BAD, false);
 	oct_regdisk_set_aside(OCT_FILE, OCT_FILE_BAD, true);
-	(void) durable_rename(OCT_FILE_TEMPORARY, OCT_FILE, ERROR);
+	(void) oct_regdisk_rename(OCT_FILE_TEMPORARY, OCT_FILE, ERROR);
 	registry->serial = header.serial;
 	registry->left_over = registry->refusing = false;
 	oct_regdisk_unlock();
