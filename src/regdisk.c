@@ -476,6 +476,16 @@ oct_regdisk_lock(bool patiently)
 	return true;
 }
 
+/* The same if nobody else has it; for who waits for nobody. */
+bool
+oct_regdisk_try_lock(void)
+{
+	LOCKTAG		tag;
+
+	set_file_tag(&tag);
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
 void
 oct_regdisk_unlock(void)
 {

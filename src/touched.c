@@ -139,6 +139,13 @@ oct_touched_any(void)
 	return servers != NIL || databases != NIL;
 }
 
+/* Was nothing touched for sure?  Looks nothing up. */
+bool
+oct_touched_nothing(void)
+{
+	return servers == NIL && mappings == NIL && databases == NIL;
+}
+
 /* Another name of a database. */
 static void
 rename_database(OctGroup *group)

@@ -15,6 +15,7 @@ extern void oct_touched_note_mapping(Oid mappingid);
 extern void oct_touched_note_database(Oid dboid);
 extern void oct_touched_compare(Oid serverid);
 extern bool oct_touched_any(void);
+extern bool oct_touched_nothing(void);
 extern int	oct_touched_collect(OctGroup **groups);
 extern void oct_touched_forget(void);
 

@@ -58,11 +58,6 @@ my @cases = (
 		put(image($newer)),
 		'line 1: the file has a format that this version does not know'
 	],
-	[
-		'of another system',
-		put(image($good, system => 1)),
-		'it belongs to another database system'
-	],
 	[ 'empty', put(''), 'line 0: the file is empty' ],
 	[ 'noise', put($noise), 'line 1: the file is no registry of octopus_fdw|line 1: the file ends within a line' ],
 	[
