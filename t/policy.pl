@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 
+use File::Find;
 use Octopus;
 use Registry;
 use PostgreSQL::Test::Cluster;
@@ -182,6 +183,10 @@ ok( $monitor->poll_query_until('postgres', 'SELECT health_status = 1 FROM alices
 
 # ---------- the password ----------
 
+is(sql("SELECT string_agg(n::text, ' ') FROM octopus.node_options n") =~ /\Q$secret\E/, '',
+	'the password is in no table of ours');
+my $catalog = sql("SELECT pg_relation_filepath('pg_user_mapping')");
+sql('CHECKPOINT');
 $monitor->stop;
 $target->stop;
 foreach my $log ($monitor->logfile, $target->logfile)
@@ -190,4 +195,20 @@ foreach my $log ($monitor->logfile, $target->logfile)
 	$text =~ s/^.*(?:CREATE ROLE watch|statement: ).*$//mg;
 	unlike($text, qr/\Q$secret\E/, "the password is not in $log");
 }
+
+# In the data directory it is where core keeps it, and in the registry.
+my %files;
+my $data = $monitor->data_dir;
+File::Find::find(
+	{
+		no_chdir => 1,
+		wanted => sub {
+			$files{ substr($_, length($data) + 1) } = 1
+			  if -f $_ && read_bytes($_) =~ /\Q$secret\E/;
+		}
+	},
+	$data);
+ok(delete $files{'octopus_fdw.registry'}, 'the password is in the registry');
+ok(delete $files{$catalog}, 'and in pg_user_mapping');
+is(join(' ', grep { !m{^pg_wal/} } sort keys %files), '', 'but for WAL it is in no other file');
 done_testing();
