@@ -14,7 +14,10 @@
  * - Groups of this database whose server is gone, dropped behind our back, are
  *	 dropped.  Once a session is enough.
  *
- * Both follow from what the catalogs say and not from what this transaction
+ * - The group of the server in use is given the policy that the catalogs say, if
+ *	 it changed without us.  Once a session and server, too.
+ *
+ * All that follows from what the catalogs say and not from what this transaction
  * does, so they are not undone with it.  Therefore only that counts which is
  * committed: nothing is done after this transaction has touched a server of
  * ours or a user mapping, and no server counts that it has made or altered.
@@ -31,6 +34,7 @@
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/inval.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
 
 #include "adopt.h"
@@ -236,22 +240,58 @@ drop_lost_groups(void)
 	return done;
 }
 
+/* Returns false if the group is to be looked at again. */
+static bool
+update_group(Oid serverid)
+{
+	OctGroup   *group = palloc(sizeof(OctGroup));
+	OctChange	change = {.key = oct_regview_group(serverid),.group = group};
+	bool		done;
+
+	group->key = change.key;
+	done = !oct_touched_is_outdated(group);
+	if (!done && open_group(change.key))
+	{
+		if (oct_touched_is_outdated(group))
+			oct_registry_amend(&change, 1);
+		close_group(change.key);
+		done = true;
+	}
+	pfree(group);
+	return done;
+}
+
+static void
+update_group_once(Oid serverid)
+{
+	static List *updated = NIL;
+	MemoryContext caller_cxt;
+
+	if (list_member_oid(updated, serverid) || !update_group(serverid))
+		return;
+	caller_cxt = MemoryContextSwitchTo(TopMemoryContext);
+	updated = lappend_oid(updated, serverid);
+	MemoryContextSwitchTo(caller_cxt);
+}
+
 /*
- * For every use of the extension: does what is to be done.  Waits for nobody.
- * Raises an error only if the policy of a group that is to be bound is too long.
+ * For every use of the extension, by way of a server if one is given: does what
+ * is to be done.  Waits for nobody.  Raises an error only if the policy of a
+ * group is too long.
  */
 void
-oct_adopt_groups(void)
+oct_adopt_groups(Oid serverid)
 {
 	static bool lost_dropped = false;
 
-	if ((lost_dropped && !oct_nodetab_has_unbound()) || IsInParallelMode() ||
-		!oct_touched_nothing())
+	if (IsInParallelMode() || !oct_touched_nothing())
 		return;
 	if (oct_nodetab_has_unbound())
 		for_each_unbound(InvalidOid, bind_group);
 	if (!lost_dropped)
 		lost_dropped = drop_lost_groups();
+	if (OidIsValid(serverid))
+		update_group_once(serverid);
 }
 
 static void

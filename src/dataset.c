@@ -141,7 +141,7 @@ oct_dataset_bind(Relation rel)
 	OctBinding *binding = palloc0(sizeof(OctBinding));
 
 	oct_dataset_require_preload();
-	oct_adopt_groups();
+	oct_adopt_groups(table->serverid);
 	if (!oct_dataset_exists(dataset))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),

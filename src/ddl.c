@@ -68,7 +68,7 @@ on_change(ObjectAccessType access, Oid class_id, Oid object_id)
 		oct_touched_note_mapping(object_id);
 	else if (class_id == ForeignServerRelationId && access == OAT_POST_ALTER)
 	{
-		oct_adopt_groups();		/* the catalogs show its old name still */
+		oct_adopt_groups(InvalidOid);		/* the catalogs show its old name still */
 		oct_touched_note_server(object_id);
 	}
 	else if (class_id == DatabaseRelationId && access == OAT_POST_ALTER)

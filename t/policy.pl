@@ -94,7 +94,11 @@ sql("ALTER SERVER east OPTIONS (ADD healthy_threshold '2')");
 write_bytes($conf, $before);
 $monitor->restart;
 unlike(group('east'), qr/threshold/, 'what was altered without the library is not known');
-sql("DELETE FROM east WHERE node_name = 'nobody'");
+my $stale = read_bytes($path);
+sql('BEGIN READ ONLY; SELECT * FROM east; COMMIT');
+is(read_bytes($path), $stale, 'a read-only transaction does not write it');
+$monitor->restart;
+sql('SELECT * FROM east');
 like(group('east'), qr/healthy_threshold=2/, 'until a statement uses the server');
 sql('ALTER SERVER east OPTIONS (DROP healthy_threshold)');
 
