@@ -123,6 +123,8 @@ $_->{run}->finish foreach @sessions;
 
 sql("ALTER SYSTEM SET synchronous_commit = off; ALTER SYSTEM SET wal_writer_delay = '10s'");
 $monitor->reload;
+$monitor->poll_query_until('postgres', "SELECT current_setting('synchronous_commit') = 'off'");
+freeze(sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"));
 add('127.0.3.1');
 push @names, '127.0.3.1';
 kill_everything($monitor);

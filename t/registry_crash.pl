@@ -94,6 +94,10 @@ like(attempt($monitor, 'DROP DATABASE doomed;'), qr/WARNING:  53100: /, 'DROP DA
 no_fault($monitor);
 is($monitor->safe_psql('postgres', "SELECT count(*) FROM pg_database WHERE datname = 'doomed'"),
 	'0', 'and goes through');
+like(read_bytes(registry_path($monitor)), qr/\tdoomed\t/, 'its nodes are orphans');
+my $prober = wait_prober($monitor);
+$monitor->safe_psql('postgres', "SELECT pg_terminate_backend($prober)");
+wait_until(sub { read_bytes(registry_path($monitor)) !~ /\tdoomed\t/ }, 'which the next prober drops');
 
 # ---------- the death of everything at every step ----------
 
