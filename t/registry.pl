@@ -125,11 +125,12 @@ sql("ALTER SYSTEM SET synchronous_commit = off; ALTER SYSTEM SET wal_writer_dela
 $monitor->reload;
 $monitor->poll_query_until('postgres', "SELECT current_setting('synchronous_commit') = 'off'");
 freeze(sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"));
-add('127.0.3.1');
+sql("BEGIN; INSERT INTO octopus.nodes VALUES ('127.0.3.1'); INSERT INTO skew VALUES (7); COMMIT");
 push @names, '127.0.3.1';
 kill_everything($monitor);
 $monitor->start;
 is_registered($monitor, join(' ', sort @names), 'synchronous_commit = off changes nothing');
+is(sql('SELECT count(*) FROM skew WHERE who = 7'), '1', 'nor for what was done beside it');
 sql('ALTER SYSTEM RESET ALL');
 $monitor->reload;
 
