@@ -72,14 +72,14 @@ oct_oldest_clog_xid(void)
 #endif
 }
 
-/* An empty message of this transaction in WAL; it is not flushed. */
+/* An empty message, of this transaction or of none, in WAL; it is not flushed. */
 static inline XLogRecPtr
-oct_log_empty_message(const char *prefix)
+oct_log_empty_message(const char *prefix, bool transactional)
 {
 #if PG_VERSION_NUM >= 170000
-	return LogLogicalMessage(prefix, "", 0, true, false);
+	return LogLogicalMessage(prefix, "", 0, transactional, false);
 #else
-	return LogLogicalMessage(prefix, "", 0, true);
+	return LogLogicalMessage(prefix, "", 0, transactional);
 #endif
 }
 

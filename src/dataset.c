@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "adopt.h"
 #include "dataset.h"
 
 #define OCT_DATASET_NODES	"nodes"
@@ -127,7 +128,8 @@ oct_dataset_require_preload(void)
 
 /*
  * Binds a foreign table, in palloc'd memory.  Every use of a table comes
- * through here, so this is where a library that was not preloaded is noticed.
+ * through here, so this is where a library that was not preloaded is noticed,
+ * and groups are brought in accord with the catalogs.
  */
 OctBinding *
 oct_dataset_bind(Relation rel)
@@ -139,6 +141,7 @@ oct_dataset_bind(Relation rel)
 	OctBinding *binding = palloc0(sizeof(OctBinding));
 
 	oct_dataset_require_preload();
+	oct_adopt_groups(table->serverid);
 	if (!oct_dataset_exists(dataset))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),

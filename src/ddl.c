@@ -8,8 +8,7 @@
  * access hook tells of the drop, and regxact.c does the rest.  Nothing else
  * depends on the hook; what happened without it (the library not preloaded, the
  * registry not to be written) leaves orphans.  Those of databases are dropped by
- * the prober when it starts, those of servers by whoever is the first to
- * register something in their database.
+ * the prober when it starts, those of servers by adopt.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,6 +29,7 @@
 #include "utils/guc.h"
 #include "utils/syscache.h"
 
+#include "adopt.h"
 #include "ddl.h"
 #include "registry.h"
 #include "regxact.h"
@@ -46,7 +46,10 @@ on_drop(Oid class_id, Oid object_id)
 	if (class_id == DatabaseRelationId)
 		oct_regxact_drop_database(object_id);
 	else if (class_id == ForeignServerRelationId)
-		oct_regxact_drop_server(object_id);
+	{
+		oct_adopt_drop_server(object_id);
+		oct_regxact_drop_group((OctGroupKey) {MyDatabaseId, object_id});
+	}
 	else if (class_id == UserMappingRelationId)
 	{
 		tuple = SearchSysCache1(USERMAPPINGOID, ObjectIdGetDatum(object_id));
@@ -64,7 +67,10 @@ on_change(ObjectAccessType access, Oid class_id, Oid object_id)
 	if (class_id == UserMappingRelationId)
 		oct_touched_note_mapping(object_id);
 	else if (class_id == ForeignServerRelationId && access == OAT_POST_ALTER)
+	{
+		oct_adopt_groups(InvalidOid);		/* the catalogs show its old name still */
 		oct_touched_note_server(object_id);
+	}
 	else if (class_id == DatabaseRelationId && access == OAT_POST_ALTER)
 		oct_touched_note_database(object_id);
 }
@@ -110,30 +116,6 @@ database_exists(Oid dboid)
 	return exists;
 }
 
-/*
- * Drops the nodes of servers of this database that are gone, as part of a
- * transaction that writes.  Once a session is enough.
- */
-void
-oct_ddl_drop_lost_servers(void)
-{
-	static bool done = false;
-	int			ngroups;
-	OctGroupKey *keys;
-
-	if (done)
-		return;
-	keys = oct_nodetab_read_groups(&ngroups);
-	for (int i = 0; i < ngroups; i++)
-	{
-		if (keys[i].dboid == MyDatabaseId &&
-			GetForeignServerExtended(keys[i].serverid, FSV_MISSING_OK) == NULL)
-			oct_regxact_drop_server(keys[i].serverid);
-	}
-	pfree(keys);
-	done = true;
-}
-
 /* A database that is gone, but has nodes; InvalidOid if there is none. */
 static Oid
 find_orphan(void)
@@ -144,7 +126,7 @@ find_orphan(void)
 
 	for (int i = 0; i < ngroups && !OidIsValid(orphan); i++)
 	{
-		if (!database_exists(keys[i].dboid))
+		if (!oct_group_is_unbound(keys[i]) && !database_exists(keys[i].dboid))
 			orphan = keys[i].dboid;
 	}
 	pfree(keys);

@@ -9,7 +9,6 @@
 #define DDL_H
 
 extern void oct_ddl_init(void);
-extern void oct_ddl_drop_lost_servers(void);
 extern void oct_ddl_clean_up(void);
 extern bool oct_ddl_promoted(void);
 extern bool oct_ddl_awaits_promotion(void);

@@ -26,7 +26,6 @@
 
 #include "compat.h"
 #include "dataset.h"
-#include "ddl.h"
 #include "modify.h"
 #include "nodeinput.h"
 #include "regview.h"
@@ -137,7 +136,6 @@ begin_modify(Relation rel, CommandId cid, const char *command)
 	modify->cid = cid;
 	check_writable(rel, modify->binding);
 	oct_regxact_lock_group(modify->binding->serverid);
-	oct_ddl_drop_lost_servers();
 	oct_touched_compare(modify->binding->serverid);
 	return modify;
 }

@@ -77,6 +77,7 @@ init_table(void)
 	oct_table->last_generation = 0;
 	oct_table->last_version = 0;
 	pg_atomic_init_u64(&oct_table->nchanges, 0);
+	pg_atomic_init_u32(&oct_table->nunbound, 0);
 	pg_atomic_init_u32(&oct_table->prober, OCT_NO_PROC);
 
 	memset(oct_groups, 0, sizeof(OctSharedGroup) * room_groups);

@@ -32,6 +32,8 @@
  * ever being its position.  The prober, having seen n changes, reads on from
  * there; if the ring has overtaken it, it passes over all slots.
  *
+ * The nodes of unbound groups (see octypes.h) are kept, but not told the prober.
+ *
  * A group exists while it has nodes.  Its slots are chained, so that reading a
  * group costs by its own size.  Its policy has a version; the prober copies it
  * when a slot refers to one that it does not know.
@@ -100,6 +102,8 @@ add_group(const OctGroup *group)
 	oct_groups[i].first = OCT_NO_SLOT;
 	oct_groups[i].last = OCT_NO_SLOT;
 	oct_table->free_groups--;
+	if (oct_group_is_unbound(group->key))
+		pg_atomic_fetch_add_u32(&oct_table->nunbound, 1);
 	return i;
 }
 
@@ -176,8 +180,11 @@ unlink_from_group(int32 i)
 		group->last = slot->prev_in_group;
 	else
 		oct_slots[slot->next_in_group].prev_in_group = slot->prev_in_group;
-	if (--group->nnodes == 0)
-		oct_table->free_groups++;
+	if (--group->nnodes > 0)
+		return;
+	oct_table->free_groups++;
+	if (oct_group_is_unbound(group->group.key))
+		pg_atomic_fetch_sub_u32(&oct_table->nunbound, 1);
 }
 
 static void

@@ -87,7 +87,7 @@ typedef enum OctRoom
 typedef struct OctSlotChange
 {
 	int32		slot;
-	uint32		generation;		/* 0: the slot is free */
+	uint32		generation;		/* 0: there is nothing to probe */
 	int32		group;			/* its place in OctGroupCopies */
 	OctNodeSpec spec;
 } OctSlotChange;
@@ -123,6 +123,7 @@ extern bool oct_nodetab_read_slot(OctGroupKey group, int32 slot,
 extern OctRowSet *oct_nodetab_read_group(OctGroupKey group, bool with_options);
 extern OctGroupKey *oct_nodetab_read_groups(int *ngroups);
 extern bool oct_nodetab_get_group(OctGroupKey key, OctGroup *group);
+extern bool oct_nodetab_has_unbound(void);
 extern bool oct_nodetab_walk(const OctVisitor *visitor);
 extern void oct_nodetab_totals(int *ngroups, int *nnodes);
 

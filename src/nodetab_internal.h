@@ -64,6 +64,7 @@ typedef struct OctSharedTable
 
 	/* written with the lock held, read without */
 	pg_atomic_uint64 nchanges;	/* ever; position in the journal */
+	pg_atomic_uint32 nunbound;	/* groups that are unbound */
 
 	/* written by the prober, read by all */
 	pg_atomic_uint32 prober;	/* its proc number, or OCT_NO_PROC */

@@ -176,6 +176,13 @@ oct_nodetab_get_group(OctGroupKey key, OctGroup *group)
 	return g != OCT_NO_GROUP;
 }
 
+/* Are there groups that are unbound?  Lock-free. */
+bool
+oct_nodetab_has_unbound(void)
+{
+	return pg_atomic_read_u32(&oct_table->nunbound) > 0;
+}
+
 /*
  * Tells the visitor all groups and their nodes, as they are committed.  The
  * caller holds the lock of the registry file, without which nobody changes
@@ -255,6 +262,8 @@ tell_change(int32 i, OctSlotChange *change, OctGroupCopies *copies)
 
 	change->slot = i;
 	change->generation = oct_slots[i].generation;
+	if (change->generation != 0 && oct_group_is_unbound(oct_groups[g].group.key))
+		change->generation = 0;
 	if (change->generation == 0)
 		return;
 	change->spec = oct_slots[i].spec;

@@ -140,12 +140,23 @@ typedef struct OctOutcome
 	char		message[OCT_MESSAGE_SIZE];	/* empty if there was none */
 } OctOutcome;
 
-/* A group of nodes: the foreign server they were registered on. */
+/*
+ * A group of nodes: the foreign server they were registered on.  One that came
+ * with the registry of another database system is *unbound* until a server of
+ * its name is found in a database of its name: it has no database, and instead
+ * of a server some number of its own.
+ */
 typedef struct OctGroupKey
 {
 	Oid			dboid;
 	Oid			serverid;
 } OctGroupKey;
+
+static inline bool
+oct_group_is_unbound(OctGroupKey key)
+{
+	return key.dboid == 0;
+}
 
 static inline bool
 oct_same_group(OctGroupKey a, OctGroupKey b)

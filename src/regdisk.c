@@ -8,6 +8,11 @@
  * be with some changes applied, to a file and flushes it to disk; nobody sees
  * the file until registry.c gives it its name.
  *
+ * What core has for such purposes (OpenTransientFile, durable_rename) raises an
+ * error, whatever level it is told to report at, when this process has too many
+ * files open.  There are transactions that must not fail then, so the calls
+ * beneath are used here.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -16,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
@@ -324,7 +330,7 @@ oct_regdisk_write(const char *path, OctRegHeader *header,
 	writer->nchanges = nchanges;
 	take_stock(writer, header);
 
-	writer->fd = OpenTransientFile(path, O_CREAT | O_TRUNC | O_WRONLY | PG_BINARY);
+	writer->fd = BasicOpenFile(path, O_CREAT | O_TRUNC | O_WRONLY | PG_BINARY | O_CLOEXEC);
 	if (writer->fd < 0)
 	{
 		ereport(elevel,
@@ -334,7 +340,7 @@ oct_regdisk_write(const char *path, OctRegHeader *header,
 	}
 	done = write_image(writer, header) && pg_fsync(writer->fd) == 0;
 	save_errno = errno;
-	if (CloseTransientFile(writer->fd) != 0 && done)
+	if (close(writer->fd) != 0 && done)
 	{
 		done = false;
 		save_errno = errno;
@@ -354,6 +360,60 @@ oct_regdisk_write(const char *path, OctRegHeader *header,
 
 
 /* ---------- names ---------- */
+
+/*
+ * Makes the names in the data directory what they are for good.  Reports a
+ * failure at elevel and returns false.
+ */
+bool
+oct_regdisk_sync_names(int elevel)
+{
+	int			fd = BasicOpenFile(".", O_RDONLY | PG_BINARY | O_CLOEXEC);
+	int			save_errno = 0;
+
+	/* some file systems cannot flush directories, which then need none */
+	if (fd < 0)
+		save_errno = errno;
+	else if (pg_fsync(fd) != 0 && errno != EBADF && errno != EINVAL)
+		save_errno = errno;
+	if (fd >= 0)
+		close(fd);
+	if (save_errno == 0)
+		return true;
+
+	errno = save_errno;
+	ereport(elevel,
+			(errcode_for_file_access(),
+			 errmsg("could not fsync file \"%s\": %m", DataDir)));
+	return false;
+}
+
+/*
+ * Gives a file, which was flushed, another name for good.  Reports a failure at
+ * elevel and returns false; the file may have that name all the same.
+ */
+bool
+oct_regdisk_rename(const char *from, const char *to, int elevel)
+{
+	if (rename(from, to) == 0)
+		return oct_regdisk_sync_names(elevel);
+	ereport(elevel,
+			(errcode_for_file_access(),
+			 errmsg("could not rename file \"%s\" to \"%s\": %m", from, to)));
+	return false;
+}
+
+/* Removes a file for good; the same of failures. */
+bool
+oct_regdisk_remove(const char *path, int elevel)
+{
+	if (unlink(path) == 0)
+		return oct_regdisk_sync_names(elevel);
+	ereport(elevel,
+			(errcode_for_file_access(),
+			 errmsg("could not remove file \"%s\": %m", path)));
+	return false;
+}
 
 /* Is the file there, as far as can be told? */
 bool
@@ -414,6 +474,16 @@ oct_regdisk_lock(bool patiently)
 		pg_usleep(OCT_LOCK_DELAY_US);
 	}
 	return true;
+}
+
+/* The same if nobody else has it; for who waits for nobody. */
+bool
+oct_regdisk_try_lock(void)
+{
+	LOCKTAG		tag;
+
+	set_file_tag(&tag);
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 void

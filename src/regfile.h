@@ -13,6 +13,7 @@
  *	  counts <TAB> groups <TAB> nodes
  *	  group <TAB> database OID <TAB> its name <TAB> server OID <TAB> its name
  *			<TAB> key=value ...				(its policy)
+ *			(a database OID of 0: not bound to any yet; see octypes.h)
  *	  node <TAB> name <TAB> port			(of the group above)
  *			<TAB> when registered, in microseconds since 2000 <TAB> by whom
  *			<TAB> key=value ...				(what it does not leave to the group)

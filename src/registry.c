@@ -63,34 +63,11 @@
 #include "storage/shmem.h"
 
 #include "compat.h"
-#include "fate.h"
-#include "regdisk.h"
-#include "registry.h"
+#include "registry_internal.h"
 #include "regload.h"
 
-#define OCT_FILE			"octopus_fdw.registry"
-#define OCT_FILE_PENDING	OCT_FILE ".pending"
-#define OCT_FILE_TEMPORARY	OCT_FILE ".tmp"
-#define OCT_FILE_UNSETTLED	OCT_FILE ".unsettled"
-#define OCT_FILE_BAD		OCT_FILE ".bad"
-
-#define OCT_FOREIGN			"it belongs to another database system"
-
-/*
- * Written by the postmaster before there is any other process, and then with
- * the lock of the registry file held; left_over may be set without it.
- */
-typedef struct OctSharedRegistry
-{
-	uint64		serial;			/* of the image that counts */
-	uint64		last_serial;	/* given to any image */
-	bool		refusing;		/* is nothing to be written? */
-	char		cause[MAXPGPATH];	/* why: file and cause */
-	volatile bool left_over;	/* is there a pending file to be settled? */
-	pg_atomic_uint64 judgement; /* of it, see fate.h; 0 is none yet */
-} OctSharedRegistry;
-
-static OctSharedRegistry *registry = NULL;
+/* see registry_internal.h */
+OctSharedRegistry *oct_registry = NULL;
 
 /* the image of the transaction under way */
 static bool pending_is_mine = false;
@@ -116,26 +93,46 @@ oct_registry_request(void)
 }
 
 /* From now on nothing is written.  Does not throw. */
-static void
-refuse_writes(const char *path, const char *cause)
+void
+oct_registry_refuse_writes(const char *path, const char *cause)
 {
-	snprintf(registry->cause, sizeof(registry->cause), "File \"%s\", %s.",
+	snprintf(oct_registry->cause, sizeof(oct_registry->cause), "File \"%s\", %s.",
 			 path, cause);
-	registry->refusing = true;
+	oct_registry->refusing = true;
 	ereport(LOG,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("registry of octopus_fdw cannot be used"),
-			 errdetail("%s", registry->cause)));
+			 errdetail("%s", oct_registry->cause)));
 }
 
 /* Takes the image for the one that counts, the table having been made like it. */
-static void
-accept_image(const OctRegImage *image, bool complete)
+void
+oct_registry_accept_image(const OctRegImage *image, bool complete)
 {
-	registry->serial = image->header.serial;
-	registry->last_serial = Max(registry->last_serial, image->header.serial);
+	oct_registry->serial = image->header.serial;
+	oct_registry->last_serial = Max(oct_registry->last_serial, image->header.serial);
 	if (!complete)
-		refuse_writes(OCT_FILE, "it holds more than there is room for");
+		oct_registry_refuse_writes(OCT_FILE, "it holds more than there is room for");
+}
+
+/*
+ * Takes over what another database system registered: its groups wait for
+ * adopt.c to find databases and servers of their names.  Its transactions are
+ * nothing that our commit log knows, so a pending file is not to be there.
+ */
+static void
+take_over(const OctRegImage *image)
+{
+	if (oct_regdisk_exists(OCT_FILE_PENDING))
+	{
+		oct_registry_refuse_writes(OCT_FILE, OCT_FOREIGN ", and a pending file is beside it");
+		return;
+	}
+	oct_registry_accept_image(image, oct_regload_fill(image, true));
+	ereport(LOG,
+			(errmsg("registry of octopus_fdw comes from another database system"),
+			 errdetail("%u groups with %u nodes wait for the first use of octopus_fdw in their databases.",
+					   image->header.ngroups, image->header.nnodes)));
 }
 
 static void
@@ -145,12 +142,12 @@ load_registry(void)
 
 	oct_regdisk_read(OCT_FILE, &image);
 	if (image.state == OCT_REG_BAD || image.state == OCT_REG_UNREADABLE)
-		refuse_writes(OCT_FILE, image.cause);
+		oct_registry_refuse_writes(OCT_FILE, image.cause);
 	else if (image.state == OCT_REG_GOOD &&
 			 image.header.system_identifier != GetSystemIdentifier())
-		refuse_writes(OCT_FILE, OCT_FOREIGN);
+		take_over(&image);
 	else if (image.state == OCT_REG_GOOD)
-		accept_image(&image, oct_regload_fill(&image));
+		oct_registry_accept_image(&image, oct_regload_fill(&image, false));
 	oct_regdisk_free(&image);
 }
 
@@ -162,171 +159,19 @@ oct_registry_startup(void)
 
 	oct_nodetab_startup();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	registry = ShmemInitStruct("octopus_fdw registry",
+	oct_registry = ShmemInitStruct("octopus_fdw registry",
 							   sizeof(OctSharedRegistry), &found);
 	LWLockRelease(AddinShmemInitLock);
 	if (found)
 		return;
 
-	memset(registry, 0, sizeof(OctSharedRegistry));
-	pg_atomic_init_u64(&registry->judgement, 0);
+	memset(oct_registry, 0, sizeof(OctSharedRegistry));
+	pg_atomic_init_u64(&oct_registry->judgement, 0);
 	load_registry();
 	unlink(OCT_FILE_TEMPORARY);
-	registry->left_over = oct_regdisk_exists(OCT_FILE_PENDING);
+	oct_registry->left_over = oct_regdisk_exists(OCT_FILE_PENDING);
 	if (oct_regdisk_exists(OCT_FILE_UNSETTLED))
-		refuse_writes(OCT_FILE_UNSETTLED, "nobody has said what to do with it");
-}
-
-
-/* ---------- a pending file left over ---------- */
-
-/*
- * Gets a pending file that nobody can judge out of the way.  Nothing is written
- * from now on, even if that fails.
- */
-static bool
-set_aside_pending(const char *cause, int elevel)
-{
-	refuse_writes(OCT_FILE_UNSETTLED, cause);
-	return durable_rename(OCT_FILE_PENDING, OCT_FILE_UNSETTLED, elevel) == 0;
-}
-
-/* What cannot be read now may be later; always returns false. */
-static bool
-report_unreadable(const char *path, const OctRegImage *image, int elevel)
-{
-	ereport(elevel,
-			(errcode(ERRCODE_IO_ERROR),
-			 errmsg("registry of octopus_fdw cannot be read now"),
-			 errdetail("File \"%s\", %s.", path, image->cause)));
-	return false;
-}
-
-/*
- * The pending file is not there any more.  It may be the registry: a rename
- * that was reported to have failed may have been done.
- */
-static bool
-settle_renamed(int elevel)
-{
-	OctRegImage image;
-
-	oct_regdisk_read(OCT_FILE, &image);
-	if (image.state == OCT_REG_GOOD && image.header.serial > registry->serial)
-		accept_image(&image, oct_regload_replace(&image));
-	oct_regdisk_free(&image);
-	if (image.state != OCT_REG_GOOD &&
-		(image.state != OCT_REG_MISSING || registry->serial > 0))
-		return report_unreadable(OCT_FILE, &image, elevel);
-	return fsync_fname_ext(".", true, false, elevel) == 0;
-}
-
-static OctFate
-judge(const OctRegImage *image, bool only_first)
-{
-	return oct_fate_judge(&registry->judgement, image->header.serial,
-						  FullTransactionIdFromU64(image->header.full_xid),
-						  only_first);
-}
-
-/* Does with a good pending file what its fate demands. */
-static bool
-settle_image(const OctRegImage *image, int elevel)
-{
-	if (image->header.system_identifier != GetSystemIdentifier())
-		return set_aside_pending(OCT_FOREIGN, elevel);
-
-	registry->last_serial = Max(registry->last_serial, image->header.serial);
-	/* a base backup may hold an older pending file than registry */
-	switch (image->header.serial <= registry->serial ? OCT_FATE_ABORTED :
-			judge(image, false))
-	{
-		case OCT_FATE_COMMITTED:
-			if (durable_rename(OCT_FILE_PENDING, OCT_FILE, elevel) != 0)
-				return false;
-			accept_image(image, oct_regload_replace(image));
-			return true;
-		case OCT_FATE_ABORTED:
-			return durable_unlink(OCT_FILE_PENDING, elevel) == 0;
-		case OCT_FATE_UNKNOWN:
-			break;
-	}
-	return set_aside_pending("the commit log does not know the transaction that wrote it",
-							 elevel);
-}
-
-/*
- * Settles a pending file.  The caller holds the lock of the registry file.
- * Reports a failure at elevel and returns false.
- */
-static bool
-settle_pending(int elevel)
-{
-	OctRegImage image;
-	bool		done = false;
-
-	oct_regdisk_read(OCT_FILE_PENDING, &image);
-	switch (image.state)
-	{
-		case OCT_REG_MISSING:
-			done = settle_renamed(elevel);
-			break;
-		case OCT_REG_BAD:
-			done = set_aside_pending(image.cause, elevel);
-			break;
-		case OCT_REG_UNREADABLE:
-			done = report_unreadable(OCT_FILE_PENDING, &image, elevel);
-			break;
-		case OCT_REG_GOOD:
-			done = settle_image(&image, elevel);
-			break;
-	}
-	oct_regdisk_free(&image);
-	if (done)
-		registry->left_over = false;
-	return done;
-}
-
-/* Is there a pending file that is to be settled? */
-static bool
-must_settle(void)
-{
-	return registry->left_over && !registry->refusing;
-}
-
-/*
- * Settles what was left over, if anything, ahead of all else: before a writer
- * looks at the table, and when the prober starts.  Within a transaction; the
- * lock does not stay.
- */
-void
-oct_registry_settle(int elevel)
-{
-	if (!must_settle())
-		return;
-	(void) oct_regdisk_lock(true);
-	if (must_settle())
-		(void) settle_pending(elevel);
-	oct_regdisk_unlock();
-}
-
-/*
- * At XACT_EVENT_PRE_COMMIT of any transaction that has an id, before its commit
- * record: sees to it that what was left over by a crash has been judged.  Of the
- * ids handed out since the server started none has committed by then, so none
- * can vouch for an image that it did not write.  Waits for nobody.
- */
-void
-oct_registry_judge(void)
-{
-	OctRegImage image;
-
-	if (!registry->left_over || pg_atomic_read_u64(&registry->judgement) != 0)
-		return;
-	oct_regdisk_read(OCT_FILE_PENDING, &image);
-	if (image.state == OCT_REG_GOOD)
-		(void) judge(&image, true);
-	oct_regdisk_free(&image);
+		oct_registry_refuse_writes(OCT_FILE_UNSETTLED, "nobody has said what to do with it");
 }
 
 
@@ -336,11 +181,11 @@ oct_registry_judge(void)
 void
 oct_registry_check_writable(void)
 {
-	if (registry->refusing)
+	if (oct_registry->refusing)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("registry of octopus_fdw cannot be used"),
-				 errdetail("%s", registry->cause),
+				 errdetail("%s", oct_registry->cause),
 				 errhint("Repair or restore the file and restart the server, or have a superuser call octopus.registry_reset(), which sets the file aside.")));
 }
 
@@ -360,7 +205,7 @@ oct_registry_open(int elevel, bool drops_only)
 				 errmsg("could not obtain the lock of the registry of octopus_fdw")));
 		return false;
 	}
-	if (must_settle() && !settle_pending(elevel))
+	if (oct_registry_must_settle() && !oct_registry_settle_pending(elevel))
 		return false;
 	if (!drops_only)
 		oct_registry_check_writable();
@@ -373,21 +218,21 @@ write_pending(const OctChange *changes, int nchanges, int elevel)
 {
 	OctRegHeader header = {
 		.system_identifier = GetSystemIdentifier(),
-		.serial = ++registry->last_serial,
+		.serial = ++oct_registry->last_serial,
 		.full_xid = U64FromFullTransactionId(GetTopFullTransactionId()),
 	};
 
-	XLogFlush(oct_log_empty_message("octopus_fdw"));
+	XLogFlush(oct_log_empty_message("octopus_fdw", true));
 	if (!oct_regdisk_write(OCT_FILE_TEMPORARY, &header, changes, nchanges, elevel))
 		return false;
 
 	/* the rename of the transaction before us must not be overtaken */
-	if (fsync_fname_ext(".", true, false, elevel) != 0)
+	if (!oct_regdisk_sync_names(elevel))
 		return false;
 
 	pending_is_mine = true;
 	pending_serial = header.serial;
-	if (durable_rename(OCT_FILE_TEMPORARY, OCT_FILE_PENDING, elevel) != 0)
+	if (!oct_regdisk_rename(OCT_FILE_TEMPORARY, OCT_FILE_PENDING, elevel))
 		return false;
 	ForceSyncCommit();
 	return true;
@@ -409,7 +254,7 @@ oct_registry_prepare(const OctChange *changes, int nchanges, int elevel)
 		oct_nodetab_report_full(room, elevel);
 		return false;
 	}
-	if (!registry->refusing && !write_pending(changes, nchanges, elevel))
+	if (!oct_registry->refusing && !write_pending(changes, nchanges, elevel))
 	{
 		oct_registry_abort();
 		return false;
@@ -424,9 +269,9 @@ oct_registry_commit(const OctChange *changes, int nchanges)
 	if (pending_is_mine)
 	{
 		if (rename(OCT_FILE_PENDING, OCT_FILE) == 0)
-			registry->serial = pending_serial;
+			oct_registry->serial = pending_serial;
 		else
-			registry->left_over = true;
+			oct_registry->left_over = true;
 	}
 	pending_is_mine = false;
 	oct_nodetab_apply(changes, nchanges);
@@ -437,9 +282,66 @@ void
 oct_registry_abort(void)
 {
 	if (pending_is_mine && unlink(OCT_FILE_PENDING) != 0 && errno != ENOENT)
-		registry->left_over = true;
+		oct_registry->left_over = true;
 	pending_is_mine = false;
 	oct_nodetab_release();
+}
+
+
+/* ---------- what is no transaction's work ---------- */
+
+/*
+ * Takes the lock of the registry file, unless somebody else has it, and settles
+ * what was left over; false if there is no lock or it cannot be settled.
+ */
+bool
+oct_registry_open_to_amend(void)
+{
+	if (!oct_regdisk_try_lock())
+		return false;
+	if (RecoveryInProgress() || !oct_registry_must_settle() ||
+		oct_registry_settle_pending(LOG))
+		return true;
+	oct_regdisk_unlock();
+	return false;
+}
+
+void
+oct_registry_close(void)
+{
+	oct_regdisk_unlock();
+}
+
+/* The same for the file. */
+static void
+rewrite_file(const OctChange *changes, int nchanges)
+{
+	OctRegHeader header = {
+		.system_identifier = GetSystemIdentifier(),
+		.serial = ++oct_registry->last_serial,
+	};
+
+	/* what the catalogs say now must not be undone by a crash */
+	XLogFlush(oct_log_empty_message("octopus_fdw", false));
+	if (!oct_regdisk_write(OCT_FILE_TEMPORARY, &header, changes, nchanges, LOG))
+		return;
+	if (oct_regdisk_rename(OCT_FILE_TEMPORARY, OCT_FILE, LOG))
+		oct_registry->serial = header.serial;
+}
+
+/*
+ * Makes changes true that no transaction makes: they follow from what the
+ * catalogs say, committed.  The caller has opened the registry to amend it and
+ * holds the locks of the groups.  In recovery, in a read-only transaction, and
+ * if the file cannot be written, they are true in memory, to be made again
+ * after a restart.
+ */
+void
+oct_registry_amend(const OctChange *changes, int nchanges)
+{
+	if (!oct_registry->refusing && !RecoveryInProgress() && !XactReadOnly)
+		rewrite_file(changes, nchanges);
+	oct_nodetab_apply(changes, nchanges);
 }
 
 
@@ -457,19 +359,19 @@ oct_registry_reset(void)
 
 	PreventCommandDuringRecovery("octopus.registry_reset()");
 	(void) oct_regdisk_lock(true);
-	if (!registry->refusing)
+	if (!oct_registry->refusing)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("registry of octopus_fdw is in order")));
 
 	/* the new image first: what comes next takes no room on disk */
-	header.serial = ++registry->last_serial;
+	header.serial = ++oct_registry->last_serial;
 	(void) oct_regdisk_write(OCT_FILE_TEMPORARY, &header, NULL, 0, ERROR);
 	oct_regdisk_set_aside(OCT_FILE_PENDING, OCT_FILE_BAD, false);
 	oct_regdisk_set_aside(OCT_FILE_UNSETTLED, OCT_FILE_BAD, false);
 	oct_regdisk_set_aside(OCT_FILE, OCT_FILE_BAD, true);
-	(void) durable_rename(OCT_FILE_TEMPORARY, OCT_FILE, ERROR);
-	registry->serial = header.serial;
-	registry->left_over = registry->refusing = false;
+	(void) oct_regdisk_rename(OCT_FILE_TEMPORARY, OCT_FILE, ERROR);
+	oct_registry->serial = header.serial;
+	oct_registry->left_over = oct_registry->refusing = false;
 	oct_regdisk_unlock();
 }

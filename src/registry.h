@@ -29,4 +29,9 @@ extern void oct_registry_commit(const OctChange *changes, int nchanges);
 extern void oct_registry_abort(void);
 extern void oct_registry_reset(void);
 
+/* what is no transaction's work */
+extern bool oct_registry_open_to_amend(void);
+extern void oct_registry_amend(const OctChange *changes, int nchanges);
+extern void oct_registry_close(void);
+
 #endif							/* REGISTRY_H */

@@ -17,6 +17,8 @@
 typedef struct OctLoad
 {
 	OctGroup	group;			/* the one being told */
+	bool		unbound;		/* are the groups not ours? */
+	uint32		ngroups;		/* told so far */
 	bool		complete;		/* has all found room? */
 	bool	   *seen;			/* by slot: is the node in the image? */
 	OctChange  *stale;			/* the nodes that are not */
@@ -26,7 +28,12 @@ typedef struct OctLoad
 static void
 begin_group(void *arg, const OctGroup *group)
 {
-	((OctLoad *) arg)->group = *group;
+	OctLoad    *load = (OctLoad *) arg;
+
+	load->group = *group;
+	load->ngroups++;
+	if (load->unbound)
+		load->group.key = (OctGroupKey) {InvalidOid, load->ngroups};
 }
 
 static void
@@ -39,13 +46,13 @@ load_node(void *arg, const OctNodeSpec *spec)
 }
 
 /*
- * Adds to the table what an image says and it lacks.  Does not throw: the
- * postmaster may be who calls.
+ * Adds to the table what an image says and it lacks; unbound are the groups of
+ * another database system.  Does not throw: the postmaster may be who calls.
  */
 bool
-oct_regload_fill(const OctRegImage *image)
+oct_regload_fill(const OctRegImage *image, bool unbound)
 {
-	OctLoad		load = {.complete = true};
+	OctLoad		load = {.complete = true,.unbound = unbound};
 	OctRegSink	sink = {begin_group, load_node, &load};
 
 	oct_regdisk_tell(image, &sink);
@@ -104,5 +111,5 @@ oct_regload_replace(const OctRegImage *image)
 	oct_regdisk_tell(image, &sink);
 	(void) oct_nodetab_walk(&visitor);
 	oct_nodetab_apply(load.stale, load.nstale);
-	return oct_regload_fill(image);
+	return oct_regload_fill(image, false);
 }

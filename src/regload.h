@@ -10,7 +10,7 @@
 
 #include "regdisk.h"
 
-extern bool oct_regload_fill(const OctRegImage *image);
+extern bool oct_regload_fill(const OctRegImage *image, bool unbound);
 extern bool oct_regload_replace(const OctRegImage *image);
 
 #endif							/* REGLOAD_H */

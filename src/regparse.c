@@ -204,7 +204,7 @@ parse_group(const OctRegLine *line, OctGroup *group)
 		if (!oct_pairs_add_pair(&group->policy, line->fields[i]))
 			return false;
 	}
-	return OidIsValid(group->key.dboid) && OidIsValid(group->key.serverid);
+	return OidIsValid(group->key.serverid);
 }
 
 static bool

@@ -63,11 +63,17 @@ static int	n_net_changes = 0;
 /* ---------- writing ---------- */
 
 static void
+set_group_tag(LOCKTAG *tag, OctGroupKey group)
+{
+	SET_LOCKTAG_ADVISORY(*tag, group.dboid, group.serverid, 0, OCT_LOCK_GROUP);
+}
+
+static void
 lock_group(OctGroupKey group)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, group.dboid, group.serverid, 0, OCT_LOCK_GROUP);
+	set_group_tag(&tag, group);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 	if (lock_level == 0)
 		lock_level = GetCurrentTransactionNestLevel();
@@ -85,6 +91,25 @@ oct_regxact_lock_group(Oid serverid)
 	oct_registry_check_writable();
 	oct_registry_settle(ERROR);
 	lock_group(oct_regview_group(serverid));
+}
+
+/* Takes the writer lock of a group if nobody else has it. */
+bool
+oct_regxact_try_lock_group(OctGroupKey group)
+{
+	LOCKTAG		tag;
+
+	set_group_tag(&tag, group);
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
+oct_regxact_unlock_group(OctGroupKey group)
+{
+	LOCKTAG		tag;
+
+	set_group_tag(&tag, group);
+	LockRelease(&tag, ExclusiveLock, false);
 }
 
 /* Does the group have the node, all own changes counted? */
@@ -186,12 +211,10 @@ drop_nodes(OctGroupKey group)
 	oct_rowset_free(rows);
 }
 
-/* Unregisters the nodes of a foreign server that is being dropped. */
+/* Unregisters the nodes of a group whose foreign server is being dropped. */
 void
-oct_regxact_drop_server(Oid serverid)
+oct_regxact_drop_group(OctGroupKey group)
 {
-	OctGroupKey group = oct_regview_group(serverid);
-
 	oct_registry_settle(WARNING);
 	if (oct_regview_count(group) == 0)
 		return;

@@ -24,8 +24,12 @@ extern bool oct_regxact_update(Oid serverid, const OctNodeSpec *spec,
 extern bool oct_regxact_remove(Oid serverid, const OctNodeSpec *spec,
 							   CommandId cid);
 
+/* the same lock for a while, without waiting */
+extern bool oct_regxact_try_lock_group(OctGroupKey group);
+extern void oct_regxact_unlock_group(OctGroupKey group);
+
 /* what follows the drop of other objects */
-extern void oct_regxact_drop_server(Oid serverid);
+extern void oct_regxact_drop_group(OctGroupKey group);
 extern void oct_regxact_drop_database(Oid dboid);
 
 #endif							/* REGXACT_H */

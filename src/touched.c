@@ -81,21 +81,31 @@ same_group(const OctGroup *a, const OctGroup *b)
 }
 
 /*
- * Notes a server whose group is not what the catalogs say: something happened
- * while we were not loaded.  Waits for nobody.
+ * Is there a group of this database with that key that is not what the catalogs
+ * say?  Then fills in what they do.  Something happened while we were not loaded,
+ * or to a role, or on the primary.  Waits for nobody.
  */
+bool
+oct_touched_is_outdated(OctGroup *group)
+{
+	OctGroup   *shown = palloc(sizeof(OctGroup));
+	bool		outdated = oct_nodetab_get_group(group->key, shown) &&
+		oct_grouppolicy_read(group) && !same_group(shown, group);
+
+	pfree(shown);
+	return outdated;
+}
+
+/* Notes a server whose group is so. */
 void
 oct_touched_compare(Oid serverid)
 {
-	OctGroup   *shown = palloc(sizeof(OctGroup));
-	OctGroup   *true_one = palloc(sizeof(OctGroup));
+	OctGroup   *group = palloc(sizeof(OctGroup));
 
-	true_one->key = (OctGroupKey) {MyDatabaseId, serverid};
-	if (oct_nodetab_get_group(true_one->key, shown) &&
-		oct_grouppolicy_read(true_one) && !same_group(shown, true_one))
+	group->key = (OctGroupKey) {MyDatabaseId, serverid};
+	if (oct_touched_is_outdated(group))
 		note(&servers, serverid);
-	pfree(shown);
-	pfree(true_one);
+	pfree(group);
 }
 
 /* The servers of mappings; tells who made one that probes will not use. */
@@ -137,6 +147,13 @@ oct_touched_any(void)
 	if (mappings != NIL)
 		resolve_mappings();
 	return servers != NIL || databases != NIL;
+}
+
+/* Was nothing touched for sure?  Looks nothing up. */
+bool
+oct_touched_nothing(void)
+{
+	return servers == NIL && mappings == NIL && databases == NIL;
 }
 
 /* Another name of a database. */

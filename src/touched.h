@@ -13,8 +13,10 @@
 extern void oct_touched_note_server(Oid serverid);
 extern void oct_touched_note_mapping(Oid mappingid);
 extern void oct_touched_note_database(Oid dboid);
+extern bool oct_touched_is_outdated(OctGroup *group);
 extern void oct_touched_compare(Oid serverid);
 extern bool oct_touched_any(void);
+extern bool oct_touched_nothing(void);
 extern int	oct_touched_collect(OctGroup **groups);
 extern void oct_touched_forget(void);
 

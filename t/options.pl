@@ -100,7 +100,8 @@ becomes(1, $numbered, 'three are');
 
 $monitor->safe_psql(
 	'postgres', q{
-	CREATE SERVER east FOREIGN DATA WRAPPER octopus_fdw;
+	CREATE SERVER east FOREIGN DATA WRAPPER octopus_fdw OPTIONS (health_check_period '7s', enabled 'off', sslmode 'prefer');
+	CREATE USER MAPPING FOR PUBLIC SERVER east OPTIONS (user 'watch', password 'x');
 	CREATE FOREIGN TABLE east_nodes (node_name text, node_port int, health_status int, health_check_timeout int)
 		SERVER east OPTIONS (table_name 'nodes');
 	INSERT INTO east_nodes VALUES ('127.0.0.9', 1, 0, 77), ('127.0.0.9', 2, 0, NULL)});
@@ -127,6 +128,16 @@ is($monitor->safe_psql('copy', $all), $before,
 is($monitor->safe_psql('copy', $east),
 	$before_east, 'those of a server of our own, too');
 is($monitor->safe_psql('postgres', $all), $before, 'and none was lost');
+
+# what the registry has of the groups, but for whose they are
+my $registry = slurp_file($monitor->data_dir . '/octopus_fdw.registry');
+foreach my $database ('postgres', 'copy')
+{
+	my ($policy) = $registry =~ /^group\t\d+\t$database\t\d+\teast\t(.*)$/m;
+	is(join(' ', sort split /\t/, $policy // ''),
+		'enabled=false health_check_period=7000 octopus.mapping=true password=x sslmode=prefer user=watch',
+		"$database: the server has its options and its mapping");
+}
 
 $monitor->stop;
 $target->stop;

@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 
+use File::Find;
 use Octopus;
 use Registry;
 use PostgreSQL::Test::Cluster;
@@ -68,7 +69,8 @@ like(
 	'PREPARE TRANSACTION is refused after ALTER SERVER');
 sql("ALTER SERVER east OPTIONS (ADD enabled 'off')");
 becomes(-1, 'disabled');
-$monitor->restart('immediate');
+$monitor->stop('immediate');
+$monitor->start;
 sql("SELECT 1");
 like(group('east'), qr/enabled=false/, 'a crash keeps the policy');
 is(sql('SELECT health_status FROM east'), '-1', 'and it is obeyed');
@@ -92,7 +94,11 @@ sql("ALTER SERVER east OPTIONS (ADD healthy_threshold '2')");
 write_bytes($conf, $before);
 $monitor->restart;
 unlike(group('east'), qr/threshold/, 'what was altered without the library is not known');
-sql("DELETE FROM east WHERE node_name = 'nobody'");
+my $stale = read_bytes($path);
+sql('BEGIN READ ONLY; SELECT * FROM east; COMMIT');
+is(read_bytes($path), $stale, 'a read-only transaction does not write it');
+$monitor->restart;
+sql('SELECT * FROM east');
 like(group('east'), qr/healthy_threshold=2/, 'until a statement uses the server');
 sql('ALTER SERVER east OPTIONS (DROP healthy_threshold)');
 
@@ -181,6 +187,10 @@ ok( $monitor->poll_query_until('postgres', 'SELECT health_status = 1 FROM alices
 
 # ---------- the password ----------
 
+is(sql("SELECT string_agg(n::text, ' ') FROM octopus.node_options n") =~ /\Q$secret\E/, '',
+	'the password is in no table of ours');
+my $catalog = sql("SELECT pg_relation_filepath('pg_user_mapping')");
+sql('CHECKPOINT');
 $monitor->stop;
 $target->stop;
 foreach my $log ($monitor->logfile, $target->logfile)
@@ -189,4 +199,20 @@ foreach my $log ($monitor->logfile, $target->logfile)
 	$text =~ s/^.*(?:CREATE ROLE watch|statement: ).*$//mg;
 	unlike($text, qr/\Q$secret\E/, "the password is not in $log");
 }
+
+# In the data directory it is where core keeps it, and in the registry.
+my %files;
+my $data = $monitor->data_dir;
+File::Find::find(
+	{
+		no_chdir => 1,
+		wanted => sub {
+			$files{ substr($_, length($data) + 1) } = 1
+			  if -f $_ && read_bytes($_) =~ /\Q$secret\E/;
+		}
+	},
+	$data);
+ok(delete $files{'octopus_fdw.registry'}, 'the password is in the registry');
+ok(delete $files{$catalog}, 'and in pg_user_mapping');
+is(join(' ', grep { !m{^pg_wal/} } sort keys %files), '', 'but for WAL it is in no other file');
 done_testing();

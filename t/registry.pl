@@ -123,11 +123,14 @@ $_->{run}->finish foreach @sessions;
 
 sql("ALTER SYSTEM SET synchronous_commit = off; ALTER SYSTEM SET wal_writer_delay = '10s'");
 $monitor->reload;
-add('127.0.3.1');
+$monitor->poll_query_until('postgres', "SELECT current_setting('synchronous_commit') = 'off'");
+freeze(sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"));
+sql("BEGIN; INSERT INTO octopus.nodes VALUES ('127.0.3.1'); INSERT INTO skew VALUES (7); COMMIT");
 push @names, '127.0.3.1';
 kill_everything($monitor);
 $monitor->start;
 is_registered($monitor, join(' ', sort @names), 'synchronous_commit = off changes nothing');
+is(sql('SELECT count(*) FROM skew WHERE who = 7'), '1', 'nor for what was done beside it');
 sql('ALTER SYSTEM RESET ALL');
 $monitor->reload;
 
@@ -243,9 +246,41 @@ $monitor->restart;
 sql('DROP SERVER lost CASCADE');
 $monitor->append_conf('postgresql.conf', "shared_preload_libraries = 'octopus_fdw'");
 $monitor->restart;
-is(scalar @{ parse(read_bytes($path))->{nodes} }, 4, 'its node is still registered');
-sql("INSERT INTO octopus.nodes VALUES ('127.1.0.1', 7)");
-is(join(' ', map { (split / /)[3] } @{ parse(read_bytes($path))->{nodes} }),
-	'4 5 6 7', 'until somebody registers another');
+has_group('postgres lost', 1, 'its node is still registered');
 
+is(sql("BEGIN READ ONLY; $ports; COMMIT"), '4 5 6', 'a read-only transaction');
+has_group('postgres lost', 1, 'drops it in memory only');
+sql("INSERT INTO octopus.nodes VALUES ('127.1.0.1', 7)");
+has_group('postgres lost', 0, 'so the next image is without it');
+
+# the same with the file, by whoever is the first to use the extension
+sub lose_a_server
+{
+	sql("CREATE SERVER lost FOREIGN DATA WRAPPER octopus_fdw;
+		CREATE FOREIGN TABLE lost (node_name text) SERVER lost OPTIONS (table_name 'nodes');
+		INSERT INTO lost VALUES ('127.1.0.9')");
+	$monitor->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+	$monitor->restart;
+	sql('DROP SERVER lost CASCADE');
+	$monitor->append_conf('postgresql.conf', "shared_preload_libraries = 'octopus_fdw'");
+	$monitor->restart;
+	has_group('postgres lost', 1, 'another one is lost');
+	return;
+}
+lose_a_server();
+is(sql($ports), '4 5 6 7', 'who reads');
+has_group('postgres lost', 0, 'drops its nodes');
+lose_a_server();
+sql("BEGIN; CREATE SERVER fresh FOREIGN DATA WRAPPER octopus_fdw; DELETE FROM octopus.nodes WHERE node_port = 7; ROLLBACK");
+has_group('postgres lost', 0, 'who writes as well, even if that is rolled back');
+is(sql($ports), '4 5 6 7', 'which is');
+
+# a server that the own transaction drops is not lost
+sql("CREATE SERVER mine FOREIGN DATA WRAPPER octopus_fdw;
+	CREATE FOREIGN TABLE mine (node_name text) SERVER mine OPTIONS (table_name 'nodes');
+	INSERT INTO mine VALUES ('127.1.0.9')");
+sql("BEGIN; DROP SERVER mine CASCADE; $ports; ROLLBACK");
+is(registered($monitor, 'mine'), '127.1.0.9', 'dropping a server and rolling back loses nothing');
+
+$monitor->stop;
 done_testing();

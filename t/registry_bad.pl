@@ -58,11 +58,6 @@ my @cases = (
 		put(image($newer)),
 		'line 1: the file has a format that this version does not know'
 	],
-	[
-		'of another system',
-		put(image($good, system => 1)),
-		'it belongs to another database system'
-	],
 	[ 'empty', put(''), 'line 0: the file is empty' ],
 	[ 'noise', put($noise), 'line 1: the file is no registry of octopus_fdw|line 1: the file ends within a line' ],
 	[
@@ -136,6 +131,33 @@ $monitor->start;
 is(registered($monitor), '127.0.0.1 127.0.0.2', 'with the good file all is well');
 is(registered($monitor, 'east'), '127.0.0.1', 'for every group');
 unlike(new_log($monitor), qr/cannot be used/, 'and nothing is logged');
+
+# ---------- with a pending file ----------
+
+# Nobody judges it as long as what it would replace cannot be believed.
+my $xid = sql('CREATE TABLE witness (a int); SELECT pg_current_xact_id()');
+$monitor->stop;
+my $left = image($good, serial => 100, xid => $xid, nodes => [ [ '127.0.0.8', 5432 ] ]);
+write_bytes($path, $edited);
+write_bytes("$path.pending", $left);
+$monitor->start;
+refused($monitor, "INSERT INTO octopus.nodes VALUES ('127.0.0.1');", 'XX001',
+	'the checksum does not match', 'a bad file with a pending one beside it');
+sql('CREATE DATABASE d');
+sql('DROP DATABASE d');
+wait_prober($monitor);
+$monitor->restart;
+is(registered($monitor), '', 'the table is empty');
+is(read_bytes($path), $edited, 'the bad file is as it was');
+is(read_bytes("$path.pending"), $left, 'the pending one, too');
+$monitor->stop;
+write_bytes($path, $good);
+$monitor->start;
+is_registered($monitor, '127.0.0.1 127.0.0.2 127.0.0.8', 'beside the good file it is settled');
+wait_until(sub { !-e "$path.pending" }, 'and nothing is left of it');
+$monitor->stop;
+write_bytes($path, $good);
+$monitor->start;
 
 # ---------- reset ----------
 

@@ -1,6 +1,7 @@
 # Sessions register and roll back while everything is killed at random moments,
 # again and again (KILL_ROUNDS times): what was acknowledged is there, what was
-# rolled back is not, the server always starts.
+# rolled back is not, the server always starts.  KILL_NODES more nodes make the
+# registry as large as you like: 35,000 are 2 MB.
 
 use strict;
 use warnings;
@@ -23,6 +24,12 @@ srand($seed);
 
 my $monitor = monitor('monitor', 'octopus.max_nodes' => 100000, period => '1h');
 my %known = (acknowledged => {}, removed => {});
+my $more = $ENV{KILL_NODES} || 2000;
+
+$monitor->safe_psql('postgres',
+	"INSERT INTO octopus.nodes SELECT '127.0.0.1', i FROM generate_series(1, $more) i");
+$known{acknowledged}{"127.0.0.1:$_"} = 1 foreach 1 .. $more;
+note(-s registry_path($monitor), ' bytes');
 
 # A session registers nodes of its own, one a transaction, and says so; some
 # transactions are rolled back; every fourth node is removed again.

@@ -55,6 +55,9 @@ is(registered($monitor), '127.0.0.1', 'its node is not there yet');
 sql("SELECT pg_terminate_backend($prober)");
 wait_prober($monitor, $prober);
 is(read_bytes($pending), $image, 'a new prober does not touch its pending file');
+ok( $monitor->poll_query_until('postgres',
+		"SELECT wait_event_type = 'Extension' FROM pg_stat_activity WHERE backend_type = 'octopus_fdw prober'"),
+	'and does not wait for it');
 kill('CONT', $writer);
 is(hear($session), '', 'it goes on');
 is(registered($monitor), '127.0.0.1 127.0.0.2', 'and its node is there');
