@@ -143,24 +143,23 @@ note_lag(OctTime now, int64 late_us)
 }
 
 /*
- * Waits once and advances the tries whose sockets are ready.  "looked" is the
- * time of the last look at the sockets and becomes that of this one.  Returns
- * false if there was none, or if more sockets may be ready.
+ * Waits once, looks at the sockets and advances the tries whose sockets are
+ * ready.  Returns false if there was no look, or if more may be ready.
  */
 static bool
-wait_and_advance(OctTime *looked, bool reconciled, bool has_more)
+wait_and_advance(bool reconciled, bool has_more)
 {
 	int			owners[OCT_BATCH];
 	OctTime		before = oct_now();
 	int64		wait_ms = time_to_wait_ms(before, reconciled, has_more);
 	int			n = oct_iomux_wait(wait_ms, owners, OCT_BATCH);
 	OctTime		after = oct_now();
-	int64		late_us = oct_time_diff_us(before, *looked);
+	int64		late_us = oct_time_diff_us(before, oct_prober_looked);
 
 	if (wait_ms >= 0)
 		late_us += Max(oct_time_diff_us(after, before) - wait_ms * OCT_US_PER_MS, 0);
 	note_lag(after, late_us);
-	*looked = after;
+	oct_prober_looked = after;
 	for (int i = 0; i < n; i++)
 	{
 		OctNode    *node;
@@ -176,8 +175,7 @@ wait_and_advance(OctTime *looked, bool reconciled, bool has_more)
 static void
 probe_for_ever(void)
 {
-	OctTime		looked = oct_now();
-
+	oct_prober_looked = oct_now();
 	for (;;)
 	{
 		int			passes = OCT_PASSES;
@@ -186,12 +184,12 @@ probe_for_ever(void)
 
 		ResetLatch(MyLatch);
 		serve_interrupts();
-		reconciled = oct_prober_reconcile(looked);
-		oct_resolver_on_timer(looked);
-		has_more = oct_prober_run_timers(looked);
+		reconciled = oct_prober_reconcile(oct_prober_looked);
+		oct_resolver_on_timer(oct_prober_looked);
+		has_more = oct_prober_run_timers(oct_prober_looked);
 
 		/* serve all sockets that are ready now, but none for ever */
-		while (!wait_and_advance(&looked, reconciled, has_more) && passes-- > 0)
+		while (!wait_and_advance(reconciled, has_more) && passes-- > 0)
 			serve_interrupts();
 	}
 }

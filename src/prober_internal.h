@@ -44,7 +44,8 @@ typedef struct OctNode
 
 /* in probertries.c */
 extern OctTimerQueue oct_prober_timers;
-extern OctLag oct_prober_lag;	/* all there ever was */
+extern OctLag oct_prober_lag;	/* all there ever was, up to the last look */
+extern OctTime oct_prober_looked;	/* the last look at the sockets */
 extern void oct_prober_init_tries(void);
 extern void oct_prober_arm(OctNode *node);
 extern void oct_prober_stop(OctNode *node);

@@ -34,6 +34,7 @@ int			oct_max_concurrent_checks = 0;
 
 OctTimerQueue oct_prober_timers;
 OctLag		oct_prober_lag = {0};
+OctTime		oct_prober_looked;
 
 static dlist_head queue = DLIST_STATIC_INIT(queue); /* waiting for a place */
 static int	max_sockets;		/* that the descriptor limit allows */
@@ -132,6 +133,19 @@ report(OctNode *node, const OctOutcome *outcome, OctEvidence evidence,
 	}
 }
 
+/*
+ * The lag up to "now", as far as it may void a failure: the time since the last
+ * look counts as a stall, since one that came meanwhile is not known yet.
+ */
+static OctLag
+lag_by(OctTime now)
+{
+	OctLag		lag = oct_prober_lag;
+
+	lag.stall_us += Max(oct_time_diff_us(now, oct_prober_looked), 0);
+	return lag;
+}
+
 /* The try has come to its outcome. */
 static void
 finish_try(OctNode *node, OctOutcome *outcome)
@@ -140,7 +154,7 @@ finish_try(OctNode *node, OctOutcome *outcome)
 	OctEvidence evidence;
 	bool		changed;
 
-	if (oct_probe_is_void(&node->probe, &node->policy, outcome->reason, oct_prober_lag))
+	if (oct_probe_is_void(&node->probe, &node->policy, outcome->reason, lag_by(now)))
 		outcome->reason = OCT_REASON_VOIDED;
 	evidence = evidence_of(node, outcome);
 	if (outcome->reason == OCT_REASON_PASSWORD_NEEDED &&
