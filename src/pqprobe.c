@@ -127,8 +127,9 @@ describe_server(const OctPqProbe *probe, OctOutcome *outcome)
 
 /* Ends a probe with success. */
 static bool
-succeed(const OctPqProbe *probe, OctOutcome *outcome)
+succeed(OctPqProbe *probe, OctOutcome *outcome)
 {
+	probe->well = true;
 	oct_cause_set(outcome, OCT_REASON_OK, probe->phase, "");
 	describe_server(probe, outcome);
 	return false;
@@ -484,8 +485,7 @@ oct_pqprobe_close(OctPqProbe *probe)
 	if (probe->conn == NULL)
 		return;
 
-	if (PQstatus(probe->conn) != CONNECTION_OK &&
-		PQsocket(probe->conn) != PGINVALID_SOCKET)
+	if (!probe->well && PQsocket(probe->conn) != PGINVALID_SOCKET)
 	{
 		char		buf[4096];
 		int			rounds = OCT_DRAIN_BYTES / sizeof(buf);

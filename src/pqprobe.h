@@ -31,7 +31,8 @@ typedef struct OctPqProbe
 	bool		one_socket;		/* does it keep to its socket? */
 	bool		must_use_password;
 	bool		logged_in;
-	bool		held;			/* has it ended well, and goes on as a session? */
+	bool		well;			/* has it ended well, all that was sent being read? */
+	bool		held;			/* and does it go on as a session? */
 	bool		syncing;		/* is a held session to give a sign of life? */
 	bool		truth;			/* has the query returned true? */
 	int			rows;			/* that it has returned */

@@ -54,19 +54,21 @@ oct_prober_nheld(void)
 }
 
 /*
- * Holds the session of a contact that has ended well instead of the one held so
- * far, if it has one and is to be held; else closes it.
+ * Holds the session of a contact that has ended well, instead of the one held so
+ * far, if it has one and is to be held; else closes it.  A server that is full
+ * has none, but is alive, and so is the session held so far.
  */
 void
 oct_prober_hold(OctNode *node, OctContact *contact)
 {
-	oct_prober_let_go(node);
-	if (!node->policy.keep_connections || nheld >= max_held ||
+	if (!node->policy.keep_connections ||
+		(node->held == NULL && nheld >= max_held) ||
 		!oct_contact_hold(contact))
 	{
 		oct_contact_close(contact);
 		return;
 	}
+	oct_prober_let_go(node);
 	node->held = contact;
 	node->held_checks = 0;
 	node->side ^= 1;			/* its socket keeps the owner that it has */

@@ -90,6 +90,21 @@ set(period => '200ms', timeout => '300ms');
 register_as('ping', [ $node{ping}, $port ]);
 register_as('connection', [ $node{connection}, $port ]);
 changes($monitor);
+
+# ---------- a server that is full takes no new session, but keeps the old one ----------
+
+$fleet->become($node{ping}, 'crowded');
+wait_until(
+	sub {
+		my $fresh = $fleet->count($node{ping});
+		usleep(300_000);
+		return $fleet->count($node{ping}) > $fresh;
+	},
+	'it is asked for one');
+is($fleet->open_connections($node{ping}), 1, 'the session lives on');
+is(health($monitor, $node{ping}, $port), 1, 'and the node is alive');
+$fleet->become($node{ping}, 'default');
+
 foreach my $type ('ping', 'connection')
 {
 	my $syncs = $fleet->syncs($node{$type});
