@@ -81,10 +81,14 @@ push @trouble, [ 'half.test', 'slow 100 empty' ];
 
 $dns->set(@$_) foreach @good, @absent, @trouble;
 $dns->set4('half.test', 'servfail');
-register($monitor, map { [ $_->[0], $port ] } @good, @absent, @trouble);
+register($monitor, map { [ $_->[0], $port ] } @good, @absent);
 wait_health($monitor, $_->[0], $port, 1, "$_->[0] is found") foreach @good;
 wait_health($monitor, $_->[0], $port, 0, "$_->[0] has no address")
   foreach @absent;
+
+# apart, since newer versions of c-ares take garbage in answer to one question
+# for the end of all that they asked by the same socket, and ask anew
+register($monitor, map { [ $_->[0], $port ] } @trouble);
 my %asked = map { $_->[0] => $dns->count($_->[0]) } @trouble;
 foreach my $name (map { $_->[0] } @trouble)
 {

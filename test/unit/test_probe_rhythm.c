@@ -8,6 +8,8 @@
  */
 #include "octypes.h"
 
+#include <stdlib.h>
+
 #include "probe_life.h"
 
 static void
@@ -33,9 +35,9 @@ jitter_goes_both_ways_within_its_bounds(void **state)
 		assert_true(off_us >= -US(2000) && off_us <= US(2000));
 		sum_us += off_us;
 		early += off_us < 0;
-		beyond_half += Abs(off_us) > US(1000);
+		beyond_half += llabs(off_us) > US(1000);
 	}
-	assert_true(Abs(sum_us / n) < US(100));
+	assert_true(llabs(sum_us / n) < US(100));
 	assert_true(early > n * 45 / 100 && early < n * 55 / 100);
 	assert_true(beyond_half > n * 45 / 100 && beyond_half < n * 55 / 100);
 }
@@ -53,7 +55,7 @@ nodes_do_not_jitter_in_step(void **state)
 		try(&a, &policy, OCT_EVIDENCE_ALIVE, i * INT64CONST(100000));
 		try(&b, &policy, OCT_EVIDENCE_ALIVE, i * INT64CONST(100000));
 	}
-	assert_true(Abs(oct_time_diff_us(a.due, b.due)) > US(1));
+	assert_true(llabs(oct_time_diff_us(a.due, b.due)) > US(1));
 }
 
 static void
