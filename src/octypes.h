@@ -44,6 +44,13 @@ oct_time_add_ms(OctTime t, int64 ms)
 	return (OctTime) {t.us + ms * OCT_US_PER_MS};
 }
 
+/* the last multiple of "us" that is not after "t" */
+static inline OctTime
+oct_time_floor(OctTime t, int64 us)
+{
+	return (OctTime) {t.us - t.us % us};
+}
+
 /* "a" minus "b" in microseconds */
 static inline int64
 oct_time_diff_us(OctTime a, OctTime b)

@@ -92,12 +92,13 @@ serve_interrupts(void)
 }
 
 /*
- * How long the wait that begins at "now" may be, in milliseconds rounded up, so
- * that all that becomes due within one is served at once; -1 is for ever.
+ * How long the wait that begins at "now" may be, in milliseconds: to the first
+ * tick at which a timer is due, rounded up; -1 is for ever.
  */
 static int64
 time_to_wait_ms(OctTime now, bool reconciled, bool has_more)
 {
+	int64		tick_us = oct_prober_tick_us();
 	OctTime		next = oct_timerq_next(&oct_prober_timers);
 	OctTime		resolver = oct_resolver_next();
 	int64		wait_ms = -1;
@@ -105,6 +106,8 @@ time_to_wait_ms(OctTime now, bool reconciled, bool has_more)
 
 	if (has_more)
 		return 0;
+	if (next.us != OCT_TIME_NEVER.us)
+		next = oct_time_floor(oct_time_add_us(next, tick_us - 1), tick_us);
 	if (oct_time_before(resolver, next))
 		next = resolver;
 	if (next.us != OCT_TIME_NEVER.us)
@@ -186,7 +189,7 @@ probe_for_ever(void)
 		serve_interrupts();
 		reconciled = oct_prober_reconcile(oct_prober_looked);
 		oct_resolver_on_timer(oct_prober_looked);
-		has_more = oct_prober_run_timers(oct_prober_looked);
+		has_more = oct_prober_run_timers(oct_prober_looked, oct_prober_tick_us());
 
 		/* serve all sockets that are ready now, but none for ever */
 		while (!wait_and_advance(reconciled, has_more) && passes-- > 0)

@@ -49,7 +49,7 @@ extern OctTime oct_prober_looked;	/* the last look at the sockets */
 extern void oct_prober_init_tries(void);
 extern void oct_prober_arm(OctNode *node);
 extern void oct_prober_stop(OctNode *node);
-extern bool oct_prober_run_timers(OctTime now);
+extern bool oct_prober_run_timers(OctTime now, int64 tick_us);
 extern void oct_prober_advance(OctNode *node, int side);
 extern void oct_prober_end_held(OctNode *node);
 extern void oct_prober_begin_anew(OctNode *node);
@@ -69,5 +69,6 @@ extern bool oct_prober_reconcile(OctTime now);
 extern void oct_prober_reload(OctTime now);
 extern OctNode *oct_prober_node(int32 slot);
 extern int	oct_prober_shortest_timeout_ms(void);
+extern int64 oct_prober_tick_us(void);
 
 #endif							/* PROBER_INTERNAL_H */

@@ -27,6 +27,9 @@
 /* first tries of nodes that come together are so far apart */
 #define OCT_FIRST_SPREAD_US	100
 
+/* the longest tick */
+#define OCT_MAX_TICK_MS		4
+
 /* the most changes copied at once */
 #define OCT_BATCH			256
 
@@ -54,6 +57,7 @@ static OctLogin *logins;		/* of the groups */
 static uint32 *login_versions;	/* of the groups' copies that they were made of */
 static OctPolicy settings;		/* those in force */
 static int	shortest_timeout_ms = PG_INT32_MAX;
+static int	shortest_period_ms = PG_INT32_MAX;
 
 /* Once a process.  The first pass of reconciling finds all nodes. */
 void
@@ -91,6 +95,19 @@ oct_prober_shortest_timeout_ms(void)
 	return shortest_timeout_ms;
 }
 
+/*
+ * Timers are served at whole ticks, so that tries begin several at a time: a
+ * wake-up, of ours and of a node on this machine, costs more than a system call.
+ * A tick is a hundredth of the shortest times there are, and short for people.
+ */
+int64
+oct_prober_tick_us(void)
+{
+	int			shortest_ms = Min(shortest_timeout_ms, shortest_period_ms);
+
+	return Max(Min(shortest_ms / 100, OCT_MAX_TICK_MS), 1) * OCT_US_PER_MS;
+}
+
 /* Works out how probes of a group introduce themselves, if there is news. */
 static void
 update_login(int32 group)
@@ -119,6 +136,7 @@ policy_of(const OctNode *node)
 			oct_pairs_get(&copies.groups[node->group].policy, OCT_PAIR_MAPPING) != NULL ?
 			OCT_CHECK_QUERY : OCT_CHECK_PING;
 	shortest_timeout_ms = Min(shortest_timeout_ms, policy.timeout_ms);
+	shortest_period_ms = Min(shortest_period_ms, policy.period_ms);
 	return policy;
 }
 
@@ -291,6 +309,7 @@ oct_prober_reload(OctTime now)
 		return;
 	settings = oct_default_policy;
 	shortest_timeout_ms = PG_INT32_MAX;
+	shortest_period_ms = PG_INT32_MAX;
 	for (int i = 0; i < oct_nodetab_nslots(); i++)
 	{
 		if (nodes[i] != NULL)

@@ -382,17 +382,18 @@ oct_prober_advance(OctNode *node, int side)
 }
 
 /*
- * Serves the timers that are due; "now" is the last look at the sockets.
- * Returns whether there is more to be begun.
+ * Serves the timers that were due at the last tick; "now" is the last look at the
+ * sockets.  Returns whether there is more to be begun.
  */
 bool
-oct_prober_run_timers(OctTime now)
+oct_prober_run_timers(OctTime now, int64 tick_us)
 {
+	OctTime		tick = oct_time_floor(now, tick_us);
 	OctTimer   *timer;
 	int			begun = 0;
 
 	for (int i = 0; i < OCT_PER_TURN &&
-		 (timer = oct_timerq_pop_expired(&oct_prober_timers, now)) != NULL; i++)
+		 (timer = oct_timerq_pop_expired(&oct_prober_timers, tick)) != NULL; i++)
 	{
 		OctNode    *node = (OctNode *) ((char *) timer - offsetof(OctNode, timer));
 
