@@ -159,6 +159,18 @@ oct_optable_set_inherit(OctPolicy *policy)
 		*oct_optable_field(policy, &options[i]) = OCT_INHERIT;
 }
 
+/* Does the policy say nothing itself? */
+bool
+oct_optable_inherits_all(const OctPolicy *policy)
+{
+	for (int i = 0; i < lengthof(options); i++)
+	{
+		if (oct_optable_value(policy, &options[i]) != OCT_INHERIT)
+			return false;
+	}
+	return true;
+}
+
 /* Fills in what the policy leaves to another one. */
 void
 oct_optable_inherit(OctPolicy *policy, const OctPolicy *from)

@@ -51,6 +51,7 @@ extern void oct_optable_format(const OctOption *option, int value,
 							   char text[OCT_OPTION_TEXT_SIZE]);
 
 extern void oct_optable_set_inherit(OctPolicy *policy);
+extern bool oct_optable_inherits_all(const OctPolicy *policy);
 extern void oct_optable_inherit(OctPolicy *policy, const OctPolicy *from);
 extern void oct_optable_read_pairs(OctPolicy *policy, const OctPairs *pairs);
 

@@ -50,11 +50,14 @@ typedef struct OctRegWriter
 	int			fd;
 	const OctChange *changes;	/* one for each group that changes */
 	int			nchanges;
-	const OctNodeSpec **becomes;	/* by slot: NULL, node stays as it is */
+	const OctNodeSpec **becomes;	/* by slot: NULL, node stays as it is; or
+									 * NULL, all do */
 	const OctChange *current;	/* of the group being written, or NULL */
-	size_t		used;
-	char		buffer[OCT_WRITE_BUFFER];
+	size_t		used;			/* of the buffer */
 } OctRegWriter;
+
+/* there is one image at a time: memory that no transaction has to get anew */
+static char buffer[OCT_WRITE_BUFFER];
 
 
 /* ---------- reading ---------- */
@@ -162,7 +165,7 @@ flush_buffer(OctRegWriter *writer)
 
 		/* if write didn't set errno, assume the problem is no disk space */
 		errno = ENOSPC;
-		n = write(writer->fd, writer->buffer + done, writer->used - done);
+		n = write(writer->fd, buffer + done, writer->used - done);
 		if (n <= 0 && errno != EINTR)
 			return false;
 		if (n > 0)
@@ -179,7 +182,7 @@ write_bytes(void *arg, const char *bytes, size_t nbytes)
 
 	if (writer->used + nbytes > OCT_WRITE_BUFFER && !flush_buffer(writer))
 		return false;
-	memcpy(writer->buffer + writer->used, bytes, nbytes);
+	memcpy(buffer + writer->used, bytes, nbytes);
 	writer->used += nbytes;
 	return true;
 }
@@ -239,10 +242,12 @@ write_node(void *arg, int32 slot, const OctNodeSpec *spec)
 {
 	OctRegWriter *writer = (OctRegWriter *) arg;
 
-	if (writer->becomes[slot] == &gone)
+	const OctNodeSpec *becomes = writer->becomes ? writer->becomes[slot] : NULL;
+
+	if (becomes == &gone)
 		return true;
-	if (writer->becomes[slot] != NULL)
-		spec = writer->becomes[slot];
+	if (becomes != NULL)
+		spec = becomes;
 	return oct_regfile_put_node(&writer->encoder, spec);
 }
 
@@ -277,6 +282,8 @@ static void
 note_slots(OctRegWriter *writer, OctGroupKey key, const OctNodeSpec *specs,
 		   int nspecs, bool go)
 {
+	if (nspecs > 0 && writer->becomes == NULL)
+		writer->becomes = palloc0(sizeof(OctNodeSpec *) * oct_nodetab_nslots());
 	for (int i = 0; i < nspecs; i++)
 	{
 		OctNodeView view;
@@ -294,7 +301,6 @@ take_stock(OctRegWriter *writer, OctRegHeader *header)
 	int			nnodes;
 
 	oct_nodetab_totals(&ngroups, &nnodes);
-	writer->becomes = palloc0(sizeof(OctNodeSpec *) * oct_nodetab_nslots());
 	for (int i = 0; i < writer->nchanges; i++)
 	{
 		const OctChange *change = &writer->changes[i];
@@ -322,31 +328,29 @@ bool
 oct_regdisk_write(const char *path, OctRegHeader *header,
 				  const OctChange *changes, int nchanges, int elevel)
 {
-	OctRegWriter *writer = palloc0(sizeof(OctRegWriter));
+	OctRegWriter writer = {.changes = changes, .nchanges = nchanges};
 	bool		done;
 	int			save_errno;
 
-	writer->changes = changes;
-	writer->nchanges = nchanges;
-	take_stock(writer, header);
+	take_stock(&writer, header);
 
-	writer->fd = BasicOpenFile(path, O_CREAT | O_TRUNC | O_WRONLY | PG_BINARY | O_CLOEXEC);
-	if (writer->fd < 0)
+	writer.fd = BasicOpenFile(path, O_CREAT | O_TRUNC | O_WRONLY | PG_BINARY | O_CLOEXEC);
+	if (writer.fd < 0)
 	{
 		ereport(elevel,
 				(errcode_for_file_access(),
 				 errmsg("could not create file \"%s\": %m", path)));
 		return false;
 	}
-	done = write_image(writer, header) && pg_fsync(writer->fd) == 0;
+	done = write_image(&writer, header) && pg_fsync(writer.fd) == 0;
 	save_errno = errno;
-	if (close(writer->fd) != 0 && done)
+	if (close(writer.fd) != 0 && done)
 	{
 		done = false;
 		save_errno = errno;
 	}
-	pfree(writer->becomes);
-	pfree(writer);
+	if (writer.becomes != NULL)
+		pfree(writer.becomes);
 	if (done)
 		return true;
 

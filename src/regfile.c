@@ -29,6 +29,11 @@ format_number(uint64 number, char *buf)
 	return at;
 }
 
+/* The letter after the backslash that a special character becomes, or 0. */
+static const char escapes[256] = {
+	['\\'] = '\\', ['\t'] = 't', ['\n'] = 'n', ['\r'] = 'r'
+};
+
 /* Appends a field, preceded by a tab unless it is the first of its line. */
 static char *
 put_field(char *to, const char *field, bool first)
@@ -37,14 +42,11 @@ put_field(char *to, const char *field, bool first)
 		*to++ = '\t';
 	for (; *field != '\0'; field++)
 	{
-		char		c = *field;
+		char		escape = escapes[(unsigned char) *field];
 
-		if (c == '\\' || c == '\t' || c == '\n' || c == '\r')
-		{
+		if (escape != 0)
 			*to++ = '\\';
-			c = c == '\t' ? 't' : c == '\n' ? 'n' : c == '\r' ? 'r' : '\\';
-		}
-		*to++ = c;
+		*to++ = escape != 0 ? escape : *field;
 	}
 	return to;
 }
@@ -137,6 +139,8 @@ get_node_pairs(const OctNodeOptions *options, OctPairs *pairs)
 	pairs->size = 0;
 	if (options->hostaddr[0] != '\0')
 		(void) oct_pairs_add(pairs, OCT_REGFILE_HOSTADDR, options->hostaddr);
+	if (oct_optable_inherits_all(&options->policy))
+		return;					/* as most do */
 	for (int i = 0; (option = oct_optable_get(i)) != NULL; i++)
 	{
 		int			value = oct_optable_value(&options->policy, option);
