@@ -69,12 +69,12 @@ is( $monitor->safe_psql('postgres',
 	),
 	'-1|f|20',
 	'it is still disabled');
-set_options('enabled = NULL', $numbered);
+set_options('enabled = NULL, health_check_period = 3600000', $numbered);
 becomes(1, $numbered, 'enabled again, it is probed at once');
 
 # ---------- own times and thresholds ----------
 
-set_options('health_check_period = 3600000, healthy_threshold = 3', $numbered);
+set_options('healthy_threshold = 3', $numbered);
 is( $monitor->safe_psql('postgres',
 		"SELECT health_status FROM octopus.nodes WHERE $numbered"),
 	'1', 'UPDATE of other options keeps the health');
