@@ -190,13 +190,14 @@ oct_probe_hasten(OctProbe *probe, OctTime due)
 /*
  * Is an outcome no evidence, because of a long stall of the owner before it?
  *
- * An expired try is none of that: its deadline was moved by the stall already.
+ * An expired try is none of that: its deadline was moved by the stall already,
+ * unless a leg before this one was lost meanwhile.
  */
 bool
 oct_probe_is_void(const OctProbe *probe, const OctPolicy *policy,
 				  OctReason reason, OctLag lag)
 {
-	return reason != OCT_REASON_TIMEOUT &&
+	return (reason != OCT_REASON_TIMEOUT || probe->leg > 0) &&
 		oct_policy_evidence_of(reason, policy->check_type) == OCT_EVIDENCE_DEAD &&
 		lag.stall_us - probe->lag.stall_us >=
 		Min(OCT_VOID_STALL_US, policy->timeout_ms * OCT_US_PER_MS);

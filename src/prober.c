@@ -130,14 +130,13 @@ static void
 note_lag(OctTime now, int64 late_us)
 {
 	static OctTime asked = {0};
-	static int64 cpu_us = 0;
 	int64		limit_us = Min(OCT_LATE_MS, oct_prober_shortest_timeout_ms() / OCT_TIMEOUT_PARTS) * 1000;
 	int64		work_us;
 
 	if (late_us <= limit_us && oct_time_diff_us(now, asked) <= limit_us / 2)
 		return;
-	work_us = oct_cpu_time_us() - cpu_us;
-	cpu_us += work_us;
+	work_us = oct_cpu_time_us() - oct_prober_cpu_us;
+	oct_prober_cpu_us += work_us;
 	asked = now;
 	if (late_us <= limit_us)
 		return;
@@ -181,7 +180,7 @@ probe_for_ever(void)
 	oct_prober_looked = oct_now();
 	for (;;)
 	{
-		int			passes = OCT_PASSES;
+		int			passes = Max(OCT_PASSES, resolver_owner / OCT_BATCH + 1);
 		bool		reconciled;
 		bool		has_more;
 

@@ -22,6 +22,7 @@ typedef struct OctNode
 	uint32		generation;
 	int32		group;			/* its place in the copies of groups */
 	uint32		group_version;	/* that it was seen with last */
+	const uint32 *version;		/* that the copy of its group has by now */
 	const OctLogin *login;		/* its group's */
 	OctNodeSpec spec;
 	OctPolicy	policy;			/* in force */
@@ -46,6 +47,7 @@ typedef struct OctNode
 extern OctTimerQueue oct_prober_timers;
 extern OctLag oct_prober_lag;	/* all there ever was, up to the last look */
 extern OctTime oct_prober_looked;	/* the last look at the sockets */
+extern int64 oct_prober_cpu_us; /* time spent running, up to then or a bit less */
 extern void oct_prober_init_tries(void);
 extern void oct_prober_arm(OctNode *node);
 extern void oct_prober_stop(OctNode *node);

@@ -220,6 +220,7 @@ take_node(const OctSlotChange *change, OctTime now)
 	node->generation = change->generation;
 	node->group = change->group;
 	node->group_version = copies.versions[node->group];
+	node->version = &copies.versions[node->group];
 	node->login = &logins[node->group];
 	node->spec = change->spec;
 	node->policy = policy_of(node);
@@ -312,7 +313,8 @@ oct_prober_reload(OctTime now)
 	shortest_period_ms = PG_INT32_MAX;
 	for (int i = 0; i < oct_nodetab_nslots(); i++)
 	{
-		if (nodes[i] != NULL)
+		/* others are told soon, and take the new settings then */
+		if (nodes[i] != NULL && nodes[i]->group_version == *nodes[i]->version)
 			update_policy(nodes[i], now);
 	}
 }

@@ -29,12 +29,16 @@
 /* the most timers served, and tries begun, before sockets are looked at again */
 #define OCT_PER_TURN		64
 
+/* so much since the last look is worth a system call to find out */
+#define OCT_LATE_US			1000
+
 /* setting */
 int			oct_max_concurrent_checks = 0;
 
 OctTimerQueue oct_prober_timers;
 OctLag		oct_prober_lag = {0};
 OctTime		oct_prober_looked;
+int64		oct_prober_cpu_us = 0;
 
 static dlist_head queue = DLIST_STATIC_INIT(queue); /* waiting for a place */
 static int	max_sockets;		/* that the descriptor limit allows */
@@ -134,15 +138,17 @@ report(OctNode *node, const OctOutcome *outcome, OctEvidence evidence,
 }
 
 /*
- * The lag up to "now", as far as it may void a failure: the time since the last
- * look counts as a stall, since one that came meanwhile is not known yet.
+ * The lag up to "now", as far as it may void a failure.  What came since the last
+ * look is not noted yet: it is a stall, but for the time that we were running.
  */
 static OctLag
 lag_by(OctTime now)
 {
 	OctLag		lag = oct_prober_lag;
+	int64		late_us = oct_time_diff_us(now, oct_prober_looked);
 
-	lag.stall_us += Max(oct_time_diff_us(now, oct_prober_looked), 0);
+	if (late_us >= OCT_LATE_US)
+		lag.stall_us += Max(late_us - (oct_cpu_time_us() - oct_prober_cpu_us), 0);
 	return lag;
 }
 
@@ -174,6 +180,17 @@ finish_try(OctNode *node, OctOutcome *outcome)
 
 /* ---------- the legs of a try ---------- */
 
+/*
+ * Is the copy of its group still the one that the node was seen with?  If not,
+ * there is news about the node to come: it may be gone, and the group another
+ * one, whose credentials are not for its host.
+ */
+static bool
+is_current(const OctNode *node)
+{
+	return node->group_version == *node->version;
+}
+
 /* Starts a leg; returns false if it has ended already, with its outcome. */
 static bool
 start_leg(OctNode *node, int leg, int nlegs, OctOutcome *outcome)
@@ -188,6 +205,12 @@ start_leg(OctNode *node, int leg, int nlegs, OctOutcome *outcome)
 
 	oct_probe_on_leg(&node->probe, &node->policy, leg, nlegs, oct_now());
 	oct_prober_arm(node);
+	if (!is_current(node))
+	{
+		oct_cause_set(outcome, OCT_REASON_VOIDED, OCT_PHASE_CONNECT,
+					  "the node is being changed");
+		return false;
+	}
 	return oct_attempt_start_leg(&node->attempt, &node->spec, &target,
 								 node->slot * 2 + node->side, outcome);
 }
@@ -370,6 +393,11 @@ oct_prober_advance(OctNode *node, int side)
 {
 	OctOutcome	outcome;
 
+	if (!is_current(node))
+	{
+		oct_prober_begin_anew(node);
+		return;
+	}
 	if (side == node->side)
 	{
 		if (node->attempt.contact != NULL &&

@@ -201,6 +201,19 @@ failures_after_a_long_stall_are_void(void **state)
 	}
 }
 
+/* Its time moved with the stall, but the leg before it was lost to the stall. */
+static void
+a_later_leg_that_expires_after_a_stall_is_void(void **state)
+{
+	OctProbe	probe = new_probe(OCT_HEALTHY, 0, MIDDLE);
+
+	start(&probe, &usual, 0);
+	assert_false(oct_probe_is_void(&probe, &usual, OCT_REASON_TIMEOUT, stalled(5000)));
+	oct_probe_on_leg(&probe, &usual, 1, 2, ms(5000));
+	assert_true(oct_probe_is_void(&probe, &usual, OCT_REASON_TIMEOUT, stalled(5000)));
+	assert_false(oct_probe_is_void(&probe, &usual, OCT_REASON_TIMEOUT, none));
+}
+
 int
 main(void)
 {
@@ -213,6 +226,7 @@ main(void)
 		cmocka_unit_test(the_queue_is_no_part_of_the_try),
 		cmocka_unit_test(legs_share_the_timeout),
 		cmocka_unit_test(failures_after_a_long_stall_are_void),
+		cmocka_unit_test(a_later_leg_that_expires_after_a_stall_is_void),
 	};
 
 	return cmocka_run_group_tests_name("probe_lag", tests, NULL, NULL);
