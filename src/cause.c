@@ -40,16 +40,26 @@ static const struct
 	{EADDRNOTAVAIL, OCT_REASON_VOIDED},
 };
 
-/* What libpq, or a server that could not even send a message, says. */
+/*
+ * What libpq says; the first that fits counts.  The names of ours and of
+ * certificates are in its words, so what is life must not come before what the
+ * words of TLS come to.
+ */
 static const struct
 {
 	const char *text;
 	OctReason	reason;
 }			session_errors[] = {
-	{"could not fork", OCT_REASON_TOO_MANY_CONNECTIONS},
 	{"SSL", OCT_REASON_TLS_ERROR},
 	{"certificate", OCT_REASON_TLS_ERROR},
 	{"private key file", OCT_REASON_TLS_ERROR},
+	{"weak sslmode", OCT_REASON_TLS_ERROR},
+	{"invalid ssl", OCT_REASON_TLS_ERROR},	/* of the values of options */
+	{"invalid gssencmode", OCT_REASON_TLS_ERROR},
+	{"GSSAPI encryption", OCT_REASON_TLS_ERROR},
+	{"GSSAPI negotiation", OCT_REASON_TLS_ERROR},
+	{"GSSAPI support", OCT_REASON_TLS_ERROR},	/* that is not compiled in */
+	{"channel binding", OCT_REASON_AUTH_FAILED},
 	{"server closed the connection", OCT_REASON_CONNECTION_RESET},
 	{"could not receive data from server", OCT_REASON_CONNECTION_RESET},
 	{"could not send", OCT_REASON_CONNECTION_RESET},
@@ -75,10 +85,27 @@ oct_cause_of_errno(int errnum)
 	return OCT_REASON_HOST_UNREACHABLE;
 }
 
+/* Has the peer closed a connection that was encrypted already? */
+static bool
+is_end_of_tls(const char *text, OctPhase phase)
+{
+	return phase > OCT_PHASE_TLS &&
+		(strncmp(text, "SSL connection has been closed", 30) == 0 ||
+		 strncmp(text, "SSL SYSCALL error: EOF", 22) == 0 ||
+		 strncmp(text, "SSL error: unexpected eof", 25) == 0);
+}
+
 /* What a text of libpq's own means, the first line of which counts. */
 static OctReason
 reason_of_text(const char *text, OctPhase phase)
 {
+	/* a server that could not even send a proper message */
+	if (strncmp(text, "could not fork", 14) == 0)
+		return OCT_REASON_TOO_MANY_CONNECTIONS;
+	if (is_end_of_tls(text, phase))
+		return OCT_REASON_CONNECTION_RESET;
+	if (phase == OCT_PHASE_TLS && strstr(text, "GSSAPI") != NULL)
+		return OCT_REASON_TLS_ERROR;
 	if (phase == OCT_PHASE_CONNECT)
 	{
 		size_t		len = strcspn(text, "\n");
@@ -103,27 +130,6 @@ reason_of_text(const char *text, OctPhase phase)
 		OCT_REASON_PROTOCOL_ERROR;
 }
 
-/*
- * Finds the SQLSTATE in a verbose error text, that is, behind the severity:
- * "FATAL:  57P03: the database system is starting up".  Returns the position
- * behind it, or NULL.
- */
-static const char *
-find_sqlstate(const char *text, char *sqlstate)
-{
-	for (const char *p = strstr(text, ":  "); p != NULL; p = strstr(p + 1, ":  "))
-	{
-		if (strspn(p + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 &&
-			p[8] == ':' && p[9] == ' ')
-		{
-			memcpy(sqlstate, p + 3, 5);
-			sqlstate[5] = '\0';
-			return p + 10;
-		}
-	}
-	return NULL;
-}
-
 /* What libpq puts before the cause is skipped: "connection to ... failed: ". */
 static const char *
 skip_context(const char *text)
@@ -133,6 +139,34 @@ skip_context(const char *text)
 	if (strncmp(text, "connection to server ", 21) == 0 && failed != NULL)
 		return failed + 9;
 	return text;
+}
+
+/*
+ * Finds the SQLSTATE in a verbose error text, that is, behind the severity,
+ * whatever that is called where the server is: "FATAL:  57P03: the database
+ * system is starting up".  Each try of libpq has a line.  Names stand in quotes
+ * and may be anything.  Returns the position behind it, or NULL.
+ */
+static const char *
+find_sqlstate(const char *text, char *sqlstate)
+{
+	for (const char *line = text; line != NULL; line = strchr(line, '\n'))
+	{
+		const char *p;
+
+		line += strspn(line, "\n");
+		p = skip_context(line);
+		p += strcspn(p, ":\"\n");
+		if (strncmp(p, ":  ", 3) == 0 &&
+			strspn(p + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 &&
+			p[8] == ':' && p[9] == ' ')
+		{
+			memcpy(sqlstate, p + 3, 5);
+			sqlstate[5] = '\0';
+			return p + 10;
+		}
+	}
+	return NULL;
 }
 
 /* Keeps the first line of a text. */
@@ -157,8 +191,9 @@ oct_cause_set(OctOutcome *outcome, OctReason reason, OctPhase phase,
 
 /*
  * The outcome may tell more of how far it had come than was noted on the way: to
- * reset a connection the peer must have accepted it, and a server that says no
- * has read what we want.
+ * reset a connection the peer must have accepted it, a server that says no has
+ * read what we want, and one that refuses our certificate tells so only when we
+ * believe to be through.
  */
 void
 oct_cause_correct_phase(OctOutcome *outcome)
@@ -166,8 +201,11 @@ oct_cause_correct_phase(OctOutcome *outcome)
 	if (outcome->phase == OCT_PHASE_CONNECT &&
 		outcome->reason == OCT_REASON_CONNECTION_RESET)
 		outcome->phase = OCT_PHASE_STARTUP;
+	else if (outcome->reason == OCT_REASON_TLS_ERROR)
+		outcome->phase = OCT_PHASE_TLS;
 	else if (outcome->phase == OCT_PHASE_STARTUP &&
 			 (outcome->sqlstate[0] != '\0' ||
+			  outcome->reason == OCT_REASON_AUTH_FAILED ||
 			  outcome->reason == OCT_REASON_TOO_MANY_CONNECTIONS))
 		outcome->phase = OCT_PHASE_AUTH;
 }
