@@ -14,10 +14,8 @@
  * 3. A session may be held (oct_pqprobe_hold): in pipeline mode, where a lone
  *	  Sync is a sign of life that costs the server next to nothing.
  *
- * libpq takes defaults from the environment and from files in the home
- * directory.  A monitor's probes must depend on none of these, and no secret
- * may leak from them, so the process is cut off from all of them when it
- * starts.  Nothing is ever pasted into a connection string.
+ * libpq is cut off from the environment (see shield.c), and nothing is ever
+ * pasted into a connection string.
  *
  * What its errors mean is told in cause.c.
  *
@@ -36,6 +34,7 @@
 #include "iomux.h"
 #include "policy.h"
 #include "pqprobe.h"
+#include "shield.h"
 
 /* the most that is read from a peer to spare it a connection reset */
 #define OCT_DRAIN_BYTES	65536
@@ -55,35 +54,6 @@
 /* room for a query, and for what goes before it */
 #define OCT_QUERY_SIZE		(OCT_POLICY_SIZE + 64)
 
-/* What libpq looks up in the environment beside PQconndefaults' variables. */
-static const char *const other_variables[] = {
-	"PGSERVICEFILE", "PGSYSCONFDIR", "PGTZ", "PGDATESTYLE", "PGGEQO",
-};
-
-/* Cuts libpq off from environment and home directory. */
-static void
-shield_environment(void)
-{
-	PQconninfoOption *options = PQconndefaults();
-
-	if (options == NULL)
-		elog(ERROR, "out of memory");
-	for (PQconninfoOption *option = options; option->keyword != NULL; option++)
-	{
-		oct_login_know(option->keyword);
-		if (option->envvar != NULL)
-			unsetenv(option->envvar);
-	}
-	PQconninfoFree(options);
-	for (int i = 0; i < lengthof(other_variables); i++)
-		unsetenv(other_variables[i]);
-	setenv("HOME", OCT_NOWHERE, 1);
-
-	/* a server may ask for Kerberos, which could take its time to look around */
-	setenv("KRB5_CONFIG", OCT_NOWHERE, 1);
-	setenv("KRB5CCNAME", OCT_NOWHERE, 1);
-}
-
 /* Once a process.  Raises an error if the user has no name. */
 void
 oct_pqprobe_init(void)
@@ -94,7 +64,7 @@ oct_pqprobe_init(void)
 		elog(ERROR, "could not look up effective user ID %ld: %m",
 			 (long) geteuid());
 	oct_login_init(pw->pw_name);
-	shield_environment();
+	oct_shield_raise();
 }
 
 

@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * shield.c
+ *	  What libpq must not find when it looks around.
+ *
+ * libpq takes defaults from the environment and from files in the home
+ * directory, and OpenSSL asks whoever sits at standard input for the password
+ * of a locked key.  A monitor's probes must depend on none of these, no secret
+ * may leak from them, and nobody may be waited for, so the process is cut off
+ * from all of them when it starts.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "libpq-fe.h"
+
+#include "login.h"
+#include "shield.h"
+
+/* What libpq looks up in the environment beside PQconndefaults' variables. */
+static const char *const other_variables[] = {
+	"PGSERVICEFILE", "PGSYSCONFDIR", "PGREQUIRESSL", "PGTZ", "PGDATESTYLE",
+	"PGGEQO",
+};
+
+/* Once a process; says besides what libpq understands.  May raise an error. */
+void
+oct_shield_raise(void)
+{
+	PQconninfoOption *options = PQconndefaults();
+
+	if (options == NULL)
+		elog(ERROR, "out of memory");
+	for (PQconninfoOption *option = options; option->keyword != NULL; option++)
+	{
+		oct_login_know(option->keyword);
+		if (option->envvar != NULL)
+			unsetenv(option->envvar);
+	}
+	PQconninfoFree(options);
+	for (int i = 0; i < lengthof(other_variables); i++)
+		unsetenv(other_variables[i]);
+	setenv("HOME", OCT_NOWHERE, 1);
+
+	/* a server may ask for Kerberos, which could take its time to look around */
+	setenv("KRB5_CONFIG", OCT_NOWHERE, 1);
+	setenv("KRB5CCNAME", OCT_NOWHERE, 1);
+
+	/* libpq sets it by itself only where there is an sslpassword */
+	PQsetSSLKeyPassHook_OpenSSL(PQdefaultSSLKeyPassHook_OpenSSL);
+}
