@@ -21,6 +21,7 @@
 #include "contact.h"
 #include "ping.h"
 #include "pqprobe.h"
+#include "trust.h"
 
 struct OctContact
 {
@@ -43,20 +44,32 @@ oct_contact_init(void)
 	(void) MemoryContextAlloc(contacts, sizeof(OctContact));
 }
 
-/* What keeps a probe from being made at all; NULL if nothing does. */
-static const char *
-obstacle(const OctTarget *target, OctReason *reason)
+/* Does it go without libpq? */
+static bool
+goes_raw(const OctTarget *target)
 {
-	const char *forbidden = oct_login_forbid(target);
+	return target->check_type == OCT_CHECK_TCP ||
+		(target->check_type == OCT_CHECK_PING && target->login->raw_ping);
+}
+
+/* Is a probe kept from being made at all?  Then with its outcome. */
+static bool
+is_hindered(const OctTarget *target, OctOutcome *outcome)
+{
+	const char *why_not;
 
 	/* libpq would take it for two hosts and look the second one up */
 	if (target->socket_dir != NULL && strchr(target->socket_dir, ',') != NULL)
-	{
-		*reason = OCT_REASON_NAME_RESOLUTION;
-		return "a socket directory cannot contain a comma";
-	}
-	*reason = OCT_REASON_FORBIDDEN;
-	return forbidden;
+		oct_cause_set(outcome, OCT_REASON_NAME_RESOLUTION, OCT_PHASE_DNS,
+					  "a socket directory cannot contain a comma");
+	else if ((why_not = oct_login_forbid(target)) != NULL)
+		oct_cause_set(outcome, OCT_REASON_FORBIDDEN, OCT_PHASE_AUTH, why_not);
+	else if (!goes_raw(target) &&
+			 (why_not = oct_trust_obstacle(target->login->policy)) != NULL)
+		oct_cause_set(outcome, OCT_REASON_TLS_ERROR, OCT_PHASE_TLS, why_not);
+	else
+		return false;
+	return true;
 }
 
 /*
@@ -69,19 +82,12 @@ oct_contact_start(const OctTarget *target, bool *eager, int owner,
 				  OctOutcome *outcome)
 {
 	OctContact *contact;
-	OctReason	reason;
-	const char *why_not = obstacle(target, &reason);
 
-	if (why_not != NULL)
-	{
-		oct_cause_set(outcome, reason, reason == OCT_REASON_FORBIDDEN ?
-					  OCT_PHASE_AUTH : OCT_PHASE_DNS, why_not);
+	if (is_hindered(target, outcome))
 		return NULL;
-	}
 
 	contact = MemoryContextAlloc(contacts, sizeof(OctContact));
-	contact->raw = target->check_type == OCT_CHECK_TCP ||
-		(target->check_type == OCT_CHECK_PING && target->login->raw_ping);
+	contact->raw = goes_raw(target);
 	if (contact->raw ?
 		oct_ping_start(&contact->ping, target, eager, owner, outcome) :
 		oct_pqprobe_start(&contact->pq, target, owner, outcome))

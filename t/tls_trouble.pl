@@ -1,0 +1,120 @@
+# What a group must not fall for where it wants encryption: names in certificates
+# that look like an answer, files without an end; and a server that breaks off
+# after the handshake.
+
+use strict;
+use warnings;
+
+use Octopus;
+use Tls;
+use IO::Select;
+use IO::Socket::INET;
+use POSIX qw(mkfifo);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $dir = certificates();
+
+make_ca('ours');
+make_certificate('good', 'ours', 'db.test', 30, 'db.test');
+make_certificate('refused', 'ours', 'x:  28000: y', 30);
+make_certificate('unforked', 'ours', 'could not fork', 30);
+make_certificate('failed', 'ours', ' failed: x:  28000: y', 30);
+
+my $target = tls_target('good');
+admit($target, 'hostssl all all 127.0.0.1/32 trust');
+my $node = [ 'db.test', $target->port, '127.0.0.1' ];
+my $monitor = monitor('monitor', period => '100ms', timeout => '5s', max_retries => 0,
+	'octopus.log_checks' => 'all', log_statement => 'none');
+my $full = "sslmode 'verify-full', sslrootcert '$dir/ours.crt'";
+
+# ---------- names ----------
+
+check($monitor, 'the right name', $full, '', 'ok, phase (?:auth|query)', 1, $node);
+foreach my $name (qw(refused unforked failed))
+{
+	present($target, $name);
+	check($monitor, "a name that says \"$name\"", $full, '', 'tls_error, phase tls', 0, $node);
+}
+present($target, 'good');
+
+# ---------- files ----------
+
+mkfifo("$dir/fifo", 0600) or die "cannot make a FIFO: $!";
+truncate_to("$dir/long", 5 * 1024 * 1024);
+foreach my $file ('/dev/zero', "$dir/fifo", $dir, "$dir/long")
+{
+	check($monitor, "authorities in $file", "sslmode 'verify-full', sslrootcert '$file'", '',
+		'tls_error, phase tls', 0, $node);
+}
+check($monitor, 'a revocation list in a FIFO', "$full, sslcrl '$dir/fifo'", '',
+	'tls_error, phase tls', 0, $node, ['connection']);
+check($monitor, 'the right name still', $full, '', 'ok, phase (?:auth|query)', 1, $node);
+
+# ---------- the end of a connection ----------
+
+# Between the two stands one that breaks off as soon as the client has said a
+# second thing that is encrypted: the first ends the handshake of TLS 1.3.
+my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 16)
+  or die "cannot listen: $!";
+my $relay = fork;
+if (!$relay)
+{
+	while (my $client = $listener->accept)
+	{
+		relay($client);
+	}
+	POSIX::_exit(0);
+}
+check($monitor, 'an end after the handshake', "sslmode 'require'", '',
+	'connection_reset, phase (?:startup|auth)', 0, [ 'db.test', $listener->sockport, '127.0.0.1' ]);
+kill 'KILL', $relay;
+waitpid $relay, 0;
+
+$monitor->stop('fast');
+done_testing();
+
+sub truncate_to
+{
+	my ($path, $size) = @_;
+	open(my $file, '>', $path) or die "cannot make $path: $!";
+	truncate $file, $size;
+	close $file;
+	return;
+}
+
+# How many records of application data are in what a client has sent, behind its
+# demand for encryption.
+sub count_records
+{
+	my ($bytes) = @_;
+	my ($at, $n) = (8, 0);
+
+	while (length($bytes) >= $at + 5)
+	{
+		my ($type, $length) = unpack 'x' . $at . 'C x2 n', $bytes;
+		$n++ if $type == 0x17;
+		$at += 5 + $length;
+	}
+	return $n;
+}
+
+sub relay
+{
+	my ($client) = @_;
+	my $server = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $target->port) or return;
+	my $both = IO::Select->new($client, $server);
+	my $said = '';
+
+	while (1)
+	{
+		foreach my $from ($both->can_read)
+		{
+			return unless sysread $from, my $bytes, 8192;
+			$said .= $bytes if $from == $client;
+			return if count_records($said) >= 2;
+			syswrite $from == $client ? $server : $client, $bytes;
+		}
+	}
+}
