@@ -68,6 +68,9 @@ user_of(const OctPairs *policy, bool logs_in)
 	const char *owner = oct_pairs_get(policy, OCT_PAIR_OWNER);
 	const char *user = oct_pairs_get(policy, "user");
 
+	/* libpq would take the operating system's */
+	if (user != NULL && user[0] == '\0')
+		user = NULL;
 	if (owner != NULL && (user == NULL || !logs_in))
 		return owner;
 	return user != NULL ? user : user_name;

@@ -18,6 +18,9 @@ our @EXPORT = qw(certificates openssl make_ca make_certificate
 my $dir;
 my $n = 0;
 
+# who owns the groups that are checked, if not the superuser
+our $owner;
+
 # Where they are.
 sub certificates
 {
@@ -110,34 +113,36 @@ sub admit
 # It is checked once, so that dropping it cuts no other check short.
 #
 # check(monitor, what, server options, mapping options or '', reason and phase,
-# health, [name, port, address], types)
+# health, [name, port, address], types); returns what was logged of the last type.
 sub check
 {
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	my ($monitor, $what, $options, $mapping, $outcome, $health, $node, $types) = @_;
 	my ($name, $port, $address) = @$node;
+	my $as = $owner ? "SET ROLE $owner; " : '';
+	my $seen;
 
 	foreach my $type (@{ $types // [qw(ping connection query)] })
 	{
 		my $server = 's' . ++$n;
-		my $seen = '';
+		$seen = '';
 		$monitor->safe_psql('postgres',
-			"CREATE SERVER $server FOREIGN DATA WRAPPER octopus_fdw OPTIONS ("
+			$as . "CREATE SERVER $server FOREIGN DATA WRAPPER octopus_fdw OPTIONS ("
 			  . join(', ', "health_check_type '$type'", "health_check_period '1h'", grep { $_ } $options) . ");"
 			  . ($mapping ? "CREATE USER MAPPING FOR PUBLIC SERVER $server OPTIONS ($mapping);" : '')
 			  . "CREATE FOREIGN TABLE $server (node_name text, node_port int, hostaddr text, health_status int) SERVER $server OPTIONS (table_name 'nodes')");
 		new_log($monitor);
 		$monitor->safe_psql('postgres',
-			"INSERT INTO $server VALUES ('$name', $port, " . (defined $address ? "'$address'" : 'NULL') . ')');
+			$as . "INSERT INTO $server VALUES ('$name', $port, " . (defined $address ? "'$address'" : 'NULL') . ')');
 		wait_until(
-			sub { $seen .= new_log($monitor); $seen =~ /check of node .*\n/ },
+			sub { $seen .= new_log($monitor); $seen =~ /check of node .*\n(?!\z)/ || $seen =~ /check of node .*: ok,.*\n/ },
 			"$what, $type: it is probed");
 		like($seen, qr/check of node "\Q$name\E":\d+: $outcome,/, "$what, $type: $outcome");
 		ok( $monitor->poll_query_until('postgres', "SELECT health_status = $health FROM $server"),
 			"$what, $type: its health is $health");
 		$monitor->safe_psql('postgres', "DROP SERVER $server CASCADE");
 	}
-	return;
+	return $seen;
 }
 
 1;
