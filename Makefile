@@ -125,6 +125,11 @@ $(FUZZED:%=fuzz-%): fuzz-%: build/libfuzzer_%
 	$< -max_total_time=$(SECONDS) -max_len=8192 -artifact_prefix=build/ \
 		build/found-$* test/fuzz/corpus-$*
 
+# What the words of libpq mean needs no server either.
+build/test_cause: test/unit/test_cause.c src/cause.c src/policy.c $(SRC_HEADERS) | build
+	$(CC) $(CPPFLAGS) $(filter-out -DFRONTEND,$(UNIT_FLAGS)) $(CFLAGS) -o $@ \
+		$(filter %.c,$^) -lcmocka $(CLIENT_LIBS)
+
 # Each file of these directories is one program: the fleet of fake nodes that
 # tests and benchmarks probe, and the benchmarks' own.
 SOLO = $(wildcard test/fleet/*.c bench/*.c)
