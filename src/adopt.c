@@ -75,7 +75,8 @@ remove_group(OctGroupKey key)
 	OctChange	change = {.key = key};
 
 	change.removals = read_nodes(key, &change.nremovals);
-	oct_registry_amend(&change, 1);
+	if (change.nremovals > 0)
+		oct_registry_amend(&change, 1);
 	pfree(change.removals);
 }
 
@@ -99,7 +100,10 @@ move_nodes(OctGroupKey from, const OctGroup *to)
 		if (!oct_nodetab_lookup(to->key, &nodes[i], &view))
 			changes[1].additions[changes[1].nadditions++] = nodes[i];
 	}
-	oct_registry_amend(changes, lengthof(changes));
+
+	/* somebody else may have moved them while we waited for the locks */
+	if (nnodes > 0)
+		oct_registry_amend(changes, lengthof(changes));
 	pfree(changes[1].additions);
 	pfree(nodes);
 }
@@ -142,7 +146,7 @@ static bool
 is_lost(OctGroupKey key)
 {
 	return GetForeignServerExtended(key.serverid, FSV_MISSING_OK) == NULL &&
-		oct_regview_count(key) > 0;
+		oct_nodetab_count(key) > 0 && oct_regview_count(key) > 0;
 }
 
 

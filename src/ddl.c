@@ -21,6 +21,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/objectaccess.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_user_mapping.h"
@@ -31,6 +32,7 @@
 
 #include "adopt.h"
 #include "ddl.h"
+#include "grouppolicy.h"
 #include "registry.h"
 #include "regxact.h"
 #include "touched.h"
@@ -47,8 +49,13 @@ on_drop(Oid class_id, Oid object_id)
 		oct_regxact_drop_database(object_id);
 	else if (class_id == ForeignServerRelationId)
 	{
+		OctGroupKey key = {MyDatabaseId, object_id};
+
+		/* the lock keeps others from filling the group until we have ended */
+		oct_touched_note_undecided();
 		oct_adopt_drop_server(object_id);
-		oct_regxact_drop_group((OctGroupKey) {MyDatabaseId, object_id});
+		if (oct_grouppolicy_is_ours(object_id) || oct_nodetab_count(key) > 0)
+			oct_regxact_drop_group(key);
 	}
 	else if (class_id == UserMappingRelationId)
 	{
@@ -71,6 +78,8 @@ on_change(ObjectAccessType access, Oid class_id, Oid object_id)
 		oct_adopt_groups(InvalidOid);		/* the catalogs show its old name still */
 		oct_touched_note_server(object_id);
 	}
+	else if (class_id == AuthIdRelationId && access == OAT_POST_ALTER)
+		oct_touched_note_undecided();
 	else if (class_id == DatabaseRelationId && access == OAT_POST_ALTER)
 		oct_touched_note_database(object_id);
 }

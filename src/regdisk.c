@@ -217,7 +217,7 @@ end_group(OctRegWriter *writer)
 static bool
 is_emptied(const OctChange *change)
 {
-	return change->nadditions == 0 &&
+	return change->nadditions == 0 && change->nremovals > 0 &&
 		change->nremovals == oct_nodetab_count(change->key);
 }
 

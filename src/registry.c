@@ -115,15 +115,30 @@ oct_registry_accept_image(const OctRegImage *image, bool complete)
 		oct_registry_refuse_writes(OCT_FILE, "it holds more than there is room for");
 }
 
+/* Is the pending file a whole one, of a transaction of ours? */
+static bool
+is_pending_ours(void)
+{
+	OctRegImage image;
+	bool		ours;
+
+	oct_regdisk_read(OCT_FILE_PENDING, &image);
+	ours = image.state == OCT_REG_GOOD &&
+		image.header.system_identifier == GetSystemIdentifier();
+	oct_regdisk_free(&image);
+	return ours;
+}
+
 /*
  * Takes over what another database system registered: its groups wait for
- * adopt.c to find databases and servers of their names.  Its transactions are
- * nothing that our commit log knows, so a pending file is not to be there.
+ * adopt.c to find databases and servers of their names.  A pending file is not
+ * to be there unless we made it, by our first commit since: of its transactions
+ * our commit log knows nothing.
  */
 static void
 take_over(const OctRegImage *image)
 {
-	if (oct_regdisk_exists(OCT_FILE_PENDING))
+	if (oct_regdisk_exists(OCT_FILE_PENDING) && !is_pending_ours())
 	{
 		oct_registry_refuse_writes(OCT_FILE, OCT_FOREIGN ", and a pending file is beside it");
 		return;

@@ -216,10 +216,9 @@ void
 oct_regxact_drop_group(OctGroupKey group)
 {
 	oct_registry_settle(WARNING);
-	if (oct_regview_count(group) == 0)
-		return;
 	lock_group(group);
-	drop_nodes(group);
+	if (oct_regview_count(group) > 0)
+		drop_nodes(group);
 }
 
 /*

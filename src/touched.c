@@ -30,6 +30,9 @@ static List *servers = NIL;
 static List *mappings = NIL;
 static List *databases = NIL;
 
+/* is there something else that the catalogs show only to this transaction? */
+static bool undecided = false;
+
 static void
 note(List **list, Oid oid)
 {
@@ -52,6 +55,16 @@ void
 oct_touched_note_mapping(Oid mappingid)
 {
 	note(&mappings, mappingid);
+}
+
+/*
+ * A server is being dropped or a role was altered: what the catalogs say to this
+ * transaction is not what is committed.
+ */
+void
+oct_touched_note_undecided(void)
+{
+	undecided = true;
 }
 
 /*
@@ -153,7 +166,7 @@ oct_touched_any(void)
 bool
 oct_touched_nothing(void)
 {
-	return servers == NIL && mappings == NIL && databases == NIL;
+	return servers == NIL && mappings == NIL && databases == NIL && !undecided;
 }
 
 /* Another name of a database. */
@@ -214,4 +227,5 @@ oct_touched_forget(void)
 	servers = NIL;
 	mappings = NIL;
 	databases = NIL;
+	undecided = false;
 }

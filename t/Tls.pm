@@ -29,11 +29,16 @@ sub certificates
 
 # ---------- certificates ----------
 
-sub openssl
+sub try_openssl
 {
 	my ($out, $err);
-	IPC::Run::run([ 'openssl', @_ ], '>', \$out, '2>', \$err)
-	  or die "openssl @_: $err";
+	return (IPC::Run::run([ 'openssl', @_ ], '>', \$out, '2>', \$err), $err);
+}
+
+sub openssl
+{
+	my ($done, $err) = try_openssl(@_);
+	die "openssl @_: $err" unless $done;
 	return;
 }
 
@@ -55,18 +60,23 @@ sub make_ca
 	return;
 }
 
-# make_certificate(name, ca, common name, days, alternative names): of a server
+# make_certificate(name, ca, common name, expired, alternative names): of a server
 # or a client
 sub make_certificate
 {
-	my ($name, $ca, $cn, $days, @names) = @_;
+	my ($name, $ca, $cn, $expired, @names) = @_;
 	make_key($name);
 	append_to_file("$dir/$name.ext",
 		@names ? 'subjectAltName=' . join(',', map { "DNS:$_" } @names) . "\n" : "\n");
 	openssl(qw(req -new -subj), "/CN=$cn", '-key', "$dir/$name.key", '-out', "$dir/$name.csr");
-	openssl(qw(x509 -req -days), $days, '-in', "$dir/$name.csr", '-CA', "$dir/$ca.crt",
+	my @sign = (qw(x509 -req -in), "$dir/$name.csr", '-CA', "$dir/$ca.crt",
 		'-CAkey', "$dir/$ca.key", '-CAcreateserial', '-extfile', "$dir/$name.ext",
 		'-out', "$dir/$name.crt");
+
+	# versions before 3.4 have no dates, later ones no negative number of days
+	return openssl(@sign, qw(-days 30)) unless $expired;
+	my ($done) = try_openssl(@sign, qw(-not_before 20200101000000Z -not_after 20200102000000Z));
+	openssl(@sign, qw(-days -1)) unless $done;
 	return;
 }
 

@@ -17,10 +17,10 @@ use Test::More;
 my $dir = certificates();
 
 make_ca('ours');
-make_certificate('good', 'ours', 'db.test', 30, 'db.test');
-make_certificate('refused', 'ours', 'x:  28000: y', 30);
-make_certificate('unforked', 'ours', 'could not fork', 30);
-make_certificate('failed', 'ours', ' failed: x:  28000: y', 30);
+make_certificate('good', 'ours', 'db.test', 0, 'db.test');
+make_certificate('refused', 'ours', 'x:  28000: y', 0);
+make_certificate('unforked', 'ours', 'could not fork', 0);
+make_certificate('failed', 'ours', ' failed: x:  28000: y', 0);
 
 my $target = tls_target('good');
 admit($target, 'hostssl all all 127.0.0.1/32 trust');
