@@ -185,8 +185,7 @@ begin_query(OctPqProbe *probe, OctOutcome *outcome)
 	if (snprintf(query, sizeof(query), "SET statement_timeout = %d; %s",
 				 probe->timeout_ms, probe->login->query) >= sizeof(query))
 		return fail(probe, OCT_REASON_QUERY_FAILED, "the query is too long", outcome);
-	if (PQsetnonblocking(probe->conn, 1) != 0 ||
-		!PQsendQuery(probe->conn, query) ||
+	if (!PQsendQuery(probe->conn, query) ||
 		!PQsetSingleRowMode(probe->conn))
 		return fail_session(probe, outcome);
 	probe->rows = 0;
@@ -323,7 +322,13 @@ oct_pqprobe_start(OctPqProbe *probe, const OctTarget *target, int owner,
 	PQsetErrorVerbosity(probe->conn, PQERRORS_VERBOSE);
 	PQsetNoticeProcessor(probe->conn, ignore_notice, NULL);
 
-	if (PQstatus(probe->conn) == CONNECTION_BAD)
+	/*
+	 * libpq waits for what it cannot send, unless told so.  A server may see to
+	 * it that nothing can be sent: by a new handshake of TLS 1.2 that it leaves
+	 * unfinished.
+	 */
+	if (PQstatus(probe->conn) == CONNECTION_BAD ||
+		PQsetnonblocking(probe->conn, 1) != 0)
 	{
 		classify_failure(probe, outcome);
 		return false;
@@ -384,7 +389,6 @@ oct_pqprobe_hold(OctPqProbe *probe)
 		probe->advances = 0;
 	probe->held = true;
 	return probe->logged_in && PQstatus(probe->conn) == CONNECTION_OK &&
-		PQsetnonblocking(probe->conn, 1) == 0 &&
 		PQenterPipelineMode(probe->conn) &&
 		watch(probe, OCT_IO_READ, &ignored);
 }

@@ -13,7 +13,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(certificates openssl make_ca make_certificate
-  tls_target present admit check);
+  tls_target present admit check count_records);
 
 my $dir;
 my $n = 0;
@@ -115,6 +115,22 @@ sub admit
 	$target->append_conf('pg_hba.conf', join "\n", 'local all all trust', @lines);
 	$target->reload;
 	return;
+}
+
+# How many records of application data are in what a client has sent, behind its
+# demand for encryption.
+sub count_records
+{
+	my ($bytes) = @_;
+	my ($at, $n) = (8, 0);
+
+	while (length($bytes) >= $at + 5)
+	{
+		my ($type, $length) = unpack 'x' . $at . 'C x2 n', $bytes;
+		$n++ if $type == 0x17;
+		$at += 5 + $length;
+	}
+	return $n;
 }
 
 # ---------- checks ----------

@@ -84,22 +84,6 @@ sub truncate_to
 	return;
 }
 
-# How many records of application data are in what a client has sent, behind its
-# demand for encryption.
-sub count_records
-{
-	my ($bytes) = @_;
-	my ($at, $n) = (8, 0);
-
-	while (length($bytes) >= $at + 5)
-	{
-		my ($type, $length) = unpack 'x' . $at . 'C x2 n', $bytes;
-		$n++ if $type == 0x17;
-		$at += 5 + $length;
-	}
-	return $n;
-}
-
 sub relay
 {
 	my ($client) = @_;
