@@ -145,10 +145,12 @@ skip_context(const char *text)
  * Finds the SQLSTATE in a verbose error text, that is, behind the severity,
  * whatever that is called where the server is: "FATAL:  57P03: the database
  * system is starting up".  Each try of libpq has a line.  Names stand in quotes
- * and may be anything.  Returns the position behind it, or NULL.
+ * and may be anything, those in certificates even several lines; so a try that
+ * ended with TLS has nothing to tell, and what went before it has the first line.
+ * Returns the position behind it, or NULL.
  */
 static const char *
-find_sqlstate(const char *text, char *sqlstate)
+find_sqlstate(const char *text, OctPhase phase, char *sqlstate)
 {
 	for (const char *line = text; line != NULL; line = strchr(line, '\n'))
 	{
@@ -165,6 +167,8 @@ find_sqlstate(const char *text, char *sqlstate)
 			sqlstate[5] = '\0';
 			return p + 10;
 		}
+		if (phase == OCT_PHASE_TLS)
+			break;
 	}
 	return NULL;
 }
@@ -218,7 +222,7 @@ void
 oct_cause_of_libpq(const char *text, OctOutcome *outcome)
 {
 	const char *cause = skip_context(text);
-	const char *said = find_sqlstate(cause, outcome->sqlstate);
+	const char *said = find_sqlstate(cause, outcome->phase, outcome->sqlstate);
 
 	/* libpq 16 and later have no words for socket() failing: trouble of ours */
 	if (cause[0] == '\0' && outcome->phase == OCT_PHASE_CONNECT)

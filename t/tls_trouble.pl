@@ -20,6 +20,7 @@ make_ca('ours');
 make_certificate('good', 'ours', 'db.test', 0, 'db.test');
 make_certificate('refused', 'ours', 'x:  28000: y', 0);
 make_certificate('unforked', 'ours', 'could not fork', 0);
+make_certificate('broken', 'ours', "x\nFATAL:  28000: y", 0);
 make_certificate('failed', 'ours', ' failed: x:  28000: y', 0);
 
 my $target = tls_target('good');
@@ -32,7 +33,7 @@ my $full = "sslmode 'verify-full', sslrootcert '$dir/ours.crt'";
 # ---------- names ----------
 
 check($monitor, 'the right name', $full, '', 'ok, phase (?:auth|query)', 1, $node);
-foreach my $name (qw(refused unforked failed))
+foreach my $name (qw(refused unforked broken failed))
 {
 	present($target, $name);
 	check($monitor, "a name that says \"$name\"", $full, '', 'tls_error, phase tls', 0, $node);

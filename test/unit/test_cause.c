@@ -77,6 +77,8 @@ said_of_tls(void **state)
 		"server certificate for \"could not fork\" does not match host name \"b\"\n",
 		"server certificate for \"x:  28000: y\" does not match host name \"b\"\n",
 		"server certificate for \"FATAL:  57P03: y\" does not match host name \"b\"\n",
+		"server certificate for \"x\nFATAL:  28000: y\" does not match host name \"b\"\n",
+		"server certificate for \"x\"\n" SERVER "FATAL:  28000: y\" does not match host name \"b\"\n",
 		"server certificate for \"the authentication\" does not match host name \"b\"\n",
 
 		/* files */
@@ -198,6 +200,9 @@ said_by_servers(void **state)
 			 OCT_PHASE_STARTUP, OCT_REASON_TOO_MANY_CONNECTIONS, OCT_PHASE_AUTH);
 	comes_to(SERVER "could not fork new process for connection: Cannot allocate memory\n",
 			 OCT_PHASE_STARTUP, OCT_REASON_TOO_MANY_CONNECTIONS, OCT_PHASE_AUTH);
+	comes_to(SERVER "FATAL:  57P03: the database system is starting up\n"
+			 SERVER "SSL error: certificate verify failed\n",
+			 OCT_PHASE_TLS, OCT_REASON_STARTING_UP, OCT_PHASE_TLS);
 	comes_to(SERVER "FATAL:  no SQLSTATE: x\n",
 			 OCT_PHASE_STARTUP, OCT_REASON_PROTOCOL_ERROR, OCT_PHASE_STARTUP);
 }
