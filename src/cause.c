@@ -59,6 +59,10 @@ static const struct
 	{"GSSAPI encryption", OCT_REASON_TLS_ERROR},
 	{"GSSAPI negotiation", OCT_REASON_TLS_ERROR},
 	{"GSSAPI support", OCT_REASON_TLS_ERROR},	/* that is not compiled in */
+	/* of whom to trust and how; no server has said anything yet */
+	{"requirepeer", OCT_REASON_FORBIDDEN},
+	{"require_auth", OCT_REASON_FORBIDDEN},
+	{"invalid channel_binding", OCT_REASON_FORBIDDEN},
 	{"channel binding", OCT_REASON_AUTH_FAILED},
 	{"server closed the connection", OCT_REASON_CONNECTION_RESET},
 	{"could not receive data from server", OCT_REASON_CONNECTION_RESET},
@@ -207,6 +211,8 @@ oct_cause_correct_phase(OctOutcome *outcome)
 		outcome->phase = OCT_PHASE_STARTUP;
 	else if (outcome->reason == OCT_REASON_TLS_ERROR)
 		outcome->phase = OCT_PHASE_TLS;
+	else if (outcome->reason == OCT_REASON_FORBIDDEN)
+		outcome->phase = OCT_PHASE_AUTH;
 	else if (outcome->phase == OCT_PHASE_STARTUP &&
 			 (outcome->sqlstate[0] != '\0' ||
 			  outcome->reason == OCT_REASON_AUTH_FAILED ||

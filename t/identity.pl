@@ -64,6 +64,11 @@ check($monitor, 'options', "options '-c search_path=x'", '', $up, 1, $tcp);
 check($monitor, 'options that are none', "options '-c nonsense=x'", '', $no, 1, $tcp, ['ping']);
 check($monitor, 'sslmode disable', "sslmode 'disable'", '', $up, 1, $tcp);
 check($monitor, 'encryption that is not to be had', "sslmode 'require'", '', 'tls_error, phase tls', 0, $tcp);
+check($monitor, 'the user who runs the server', "requirepeer '$os_user'", '', $up, 1, $socket);
+foreach my $peer ('nobody', 'authentication', 'GSSAPI')
+{
+	check($monitor, "a server that is to be run by \"$peer\"", "requirepeer '$peer'", '', $no, 0, $socket);
+}
 new_log($target);
 
 # ---------- somebody else ----------

@@ -136,6 +136,25 @@ said_of_options(void **state)
 		comes_to(texts[i], OCT_PHASE_CONNECT, OCT_REASON_TLS_ERROR, OCT_PHASE_TLS);
 }
 
+/* Nobody has answered, so it must not pass for life. */
+static void
+said_of_whom_to_trust(void **state)
+{
+	static const char *const texts[] = {
+		"invalid require_auth value: \"authentication\"\n",
+		"require_auth method \"password\" is specified more than once\n",
+		"negative require_auth method \"!password\" cannot be mixed with non-negative methods\n",
+		"require_auth method \"password\" cannot be mixed with negative methods\n",
+		"invalid channel_binding value: \"authentication\"\n",
+		"connection to server on socket \"/tmp/.s.PGSQL.5432\" failed: requirepeer specifies \"authentication\", but actual peer user name is \"a\"\n",
+		"connection to server on socket \"/tmp/.s.PGSQL.5432\" failed: requirepeer specifies \"GSSAPI\", but actual peer user name is \"a\"\n",
+		"connection to server on socket \"/tmp/.s.PGSQL.5432\" failed: requirepeer parameter is not supported on this platform\n",
+	};
+
+	for (int i = 0; i < lengthof(texts); i++)
+		comes_to(texts[i], OCT_PHASE_CONNECT, OCT_REASON_FORBIDDEN, OCT_PHASE_AUTH);
+}
+
 /* With TLS 1.3 a server refuses a certificate only after the handshake. */
 static void
 said_after_the_handshake(void **state)
@@ -213,6 +232,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(said_of_tls),
 		cmocka_unit_test(said_of_options),
+		cmocka_unit_test(said_of_whom_to_trust),
 		cmocka_unit_test(said_after_the_handshake),
 		cmocka_unit_test(said_of_logins),
 		cmocka_unit_test(said_by_servers),
