@@ -51,6 +51,20 @@ foreach my $file ('/dev/zero', "$dir/fifo", $dir, "$dir/long")
 }
 check($monitor, 'a revocation list in a FIFO', "$full, sslcrl '$dir/fifo'", '',
 	'tls_error, phase tls', 0, $node, ['connection']);
+my $lists = "$dir/lists";
+my $hash = `openssl x509 -noout -issuer_hash -in $dir/good.crt`;
+chomp $hash;
+mkdir $lists;
+mkfifo("$lists/$hash.r0", 0600) or die "cannot make a FIFO: $!";
+foreach my $directories ($lists, "$dir/none:$lists")
+{
+	check($monitor, "revocation lists in $directories", "$full, sslcrldir '$directories'", '',
+		'tls_error, phase tls', 0, $node, ['connection']);
+}
+unlink "$lists/$hash.r0";
+openssl_crl("$lists/$hash.r0");
+check($monitor, 'a directory with a revocation list', "$full, sslcrldir '$lists'", '',
+	'ok, phase (?:auth|query)', 1, $node);
 check($monitor, 'the right name still', $full, '', 'ok, phase (?:auth|query)', 1, $node);
 
 # ---------- the end of a connection ----------
@@ -75,6 +89,18 @@ waitpid $relay, 0;
 
 $monitor->stop('fast');
 done_testing();
+
+# A revocation list of ours that has nothing in it.
+sub openssl_crl
+{
+	my ($path) = @_;
+	append_to_file("$dir/index.txt", '');
+	append_to_file("$dir/ca.cnf",
+		"[ca]\ndefault_ca = ours\n[ours]\ndatabase = $dir/index.txt\ndefault_md = sha256\n");
+	openssl(qw(ca -gencrl -crldays 30 -config), "$dir/ca.cnf", '-cert', "$dir/ours.crt",
+		'-keyfile', "$dir/ours.key", '-out', $path);
+	return;
+}
 
 sub truncate_to
 {
