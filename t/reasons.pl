@@ -355,10 +355,11 @@ ok($target->poll_query_until('postgres', "SELECT ($sleeping) = 0"), 'and does no
 # the session is lost under the query: a process of the server is killed
 options(q{SET health_check_query 'SELECT pg_sleep(0.9) IS NOT NULL', SET health_check_timeout '5s'}, 'query');
 comes_to('a query that takes its time', @up);
-$target->poll_query_until('postgres', $sleeping =~ s/600/0.9/r, '1');
+options(q{SET health_check_query 'SELECT pg_sleep(601) IS NOT NULL', SET health_check_timeout '10min'}, 'query');
+$target->poll_query_until('postgres', $sleeping =~ s/600/601/r, '1');
 %check = ();
 kill('KILL', $target->safe_psql('postgres',
-	q{SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(0.9)%' AND pid <> pg_backend_pid() LIMIT 1}));
+	q{SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(601)%' AND pid <> pg_backend_pid() LIMIT 1}));
 wait_until(
 	sub {
 		read_checks();

@@ -29,14 +29,16 @@ sub message
 	return $type . pack('N', 4 + length $body) . $body;
 }
 
-# We would say goodbye to the one, and who we are to the other.
+# We would say goodbye to the one, which needs no password of ours, and who we are
+# to the other.
 my $let_in = message('R', pack 'N', 0) . message('Z', 'I');
 my $asks = message('R', pack('N', 10) . "SCRAM-SHA-256\0\0");
 foreach my $case (
-	[ 'a server that lets us in', $let_in, 'ok, phase auth', 1 ],
-	[ 'one that asks for a password', $asks, '(?:protocol_error|connection_reset), phase (?:startup|auth)', 0 ])
+	[ 'a server that lets us in', $let_in, "user 'watch'", 'ok, phase auth', 1 ],
+	[ 'one that asks for a password', $asks, "user 'watch', password 'secret'",
+		'(?:protocol_error|connection_reset), phase (?:startup|auth)', 0 ])
 {
-	my ($what, $says, $outcome, $health) = @$case;
+	my ($what, $says, $login, $outcome, $health) = @$case;
 	my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 16)
 	  or die "cannot listen: $!";
 	my $port = PostgreSQL::Test::Cluster::get_free_port();
@@ -47,8 +49,8 @@ foreach my $case (
 		relay(scalar $listener->accept, $port, $says);
 		POSIX::_exit(0);
 	}
-	my $seen = check($monitor, $what, "sslmode 'require'", "user 'watch', password 'secret'",
-		$outcome, $health, [ 'db.test', $listener->sockport, '127.0.0.1' ], ['connection']);
+	my $seen = check($monitor, $what, "sslmode 'require'", $login, $outcome, $health,
+		[ 'db.test', $listener->sockport, '127.0.0.1' ], ['connection']);
 	my ($took) = $seen =~ /check of node .*, ([\d.]+) ms/;
 	cmp_ok($took, '<', 4000, "$what: its end does not depend on the server");
 	kill 'KILL', $relay;
