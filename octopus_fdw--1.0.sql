@@ -104,3 +104,131 @@ REVOKE EXECUTE ON FUNCTION registry_reset() FROM PUBLIC;
 
 COMMENT ON FUNCTION registry_reset() IS
 	'sets a registry file that cannot be used aside and starts afresh (superuser)';
+
+-- What is known of the nodes of all groups of this database.
+CREATE FOREIGN TABLE node_status (
+	server_name           name,
+	node_name             text,
+	node_port             integer,
+	health_status         integer,
+	state                 text,
+	reason                text,
+	phase                 text,
+	sqlstate              text,
+	error_message         text,
+	consecutive_failures  integer,
+	consecutive_successes integer,
+	last_check_time       timestamp with time zone,
+	last_success_time     timestamp with time zone,
+	last_failure_time     timestamp with time zone,
+	status_change_time    timestamp with time zone,
+	next_check_time       timestamp with time zone,
+	check_time            double precision,
+	role                  text,
+	read_only             boolean,
+	server_version        text,
+	node_addr             inet,
+	ssl                   boolean,
+	in_flight             boolean
+) SERVER octopus OPTIONS (table_name 'node_status', all_servers 'true');
+
+COMMENT ON FOREIGN TABLE node_status IS
+	'what the last checks found, for the nodes of all foreign servers of this database';
+COMMENT ON COLUMN node_status.server_name IS
+	'foreign server that the node is registered on';
+COMMENT ON COLUMN node_status.node_name IS
+	'name of the node, as it was registered';
+COMMENT ON COLUMN node_status.node_port IS
+	'port of the node';
+COMMENT ON COLUMN node_status.health_status IS
+	'1 healthy, 0 unhealthy, -1 unknown';
+COMMENT ON COLUMN node_status.state IS
+	'the verdict in more words: initializing, healthy, degraded (healthy, with a reservation), failing (still healthy), unhealthy, recovering (still unhealthy), disabled, stale (too old to be shown)';
+COMMENT ON COLUMN node_status.reason IS
+	'what the last check came to: ok, connection_refused, timeout, ...';
+COMMENT ON COLUMN node_status.phase IS
+	'how far the last check had come: dns, connect, tls, startup, auth or query';
+COMMENT ON COLUMN node_status.sqlstate IS
+	'SQLSTATE that the node sent with an error in the last check';
+COMMENT ON COLUMN node_status.error_message IS
+	'error of the last check; bytes that cannot be shown in this database appear as \xNN; only for members of pg_read_all_stats';
+COMMENT ON COLUMN node_status.consecutive_failures IS
+	'checks failed in a row';
+COMMENT ON COLUMN node_status.consecutive_successes IS
+	'checks succeeded in a row';
+COMMENT ON COLUMN node_status.last_check_time IS
+	'when the last check ended';
+COMMENT ON COLUMN node_status.last_success_time IS
+	'when a check succeeded last';
+COMMENT ON COLUMN node_status.last_failure_time IS
+	'when a check failed last';
+COMMENT ON COLUMN node_status.status_change_time IS
+	'when health_status changed last';
+COMMENT ON COLUMN node_status.next_check_time IS
+	'when the next check is due; NULL while one is under way';
+COMMENT ON COLUMN node_status.check_time IS
+	'how long the last check took, in milliseconds';
+COMMENT ON COLUMN node_status.role IS
+	'primary or standby, as the node told last; NULL if its checks do not log in';
+COMMENT ON COLUMN node_status.read_only IS
+	'are transactions of new sessions read-only, as the node told last?';
+COMMENT ON COLUMN node_status.server_version IS
+	'version of the server, as the node told last';
+COMMENT ON COLUMN node_status.node_addr IS
+	'address that the last check went to; NULL for a Unix-domain socket; only for members of pg_read_all_stats';
+COMMENT ON COLUMN node_status.ssl IS
+	'was the connection encrypted, as far as one was made?';
+COMMENT ON COLUMN node_status.in_flight IS
+	'is a check under way right now?';
+
+CREATE FUNCTION prober_state(
+	OUT pid              integer,
+	OUT backend_start    timestamp with time zone,
+	OUT last_tick_time   timestamp with time zone,
+	OUT max_lateness     double precision,
+	OUT nodes            integer,
+	OUT checks_in_flight integer,
+	OUT held_connections integer,
+	OUT dns_pending      integer,
+	OUT checks_total     bigint,
+	OUT events_dropped   bigint,
+	OUT suspended        boolean,
+	OUT stats_reset      timestamp with time zone)
+RETURNS record
+AS 'MODULE_PATHNAME', 'octopus_prober_state'
+LANGUAGE C STRICT VOLATILE PARALLEL SAFE;
+
+REVOKE EXECUTE ON FUNCTION prober_state() FROM PUBLIC;
+
+COMMENT ON FUNCTION prober_state() IS
+	'what octopus.monitor shows';
+
+CREATE VIEW monitor AS
+	SELECT * FROM prober_state();
+
+COMMENT ON VIEW monitor IS
+	'the prober: does it keep up?';
+COMMENT ON COLUMN monitor.pid IS
+	'process ID of the prober; NULL if there is none';
+COMMENT ON COLUMN monitor.backend_start IS
+	'when the prober started';
+COMMENT ON COLUMN monitor.last_tick_time IS
+	'when it looked at its sockets last; it sleeps if there is nothing to do';
+COMMENT ON COLUMN monitor.max_lateness IS
+	'the longest that a check began after it was due, in milliseconds';
+COMMENT ON COLUMN monitor.nodes IS
+	'nodes registered in all databases';
+COMMENT ON COLUMN monitor.checks_in_flight IS
+	'checks under way';
+COMMENT ON COLUMN monitor.held_connections IS
+	'sessions held with nodes between their checks';
+COMMENT ON COLUMN monitor.dns_pending IS
+	'names being looked up';
+COMMENT ON COLUMN monitor.checks_total IS
+	'checks that came to an end since the server started';
+COMMENT ON COLUMN monitor.events_dropped IS
+	'events overwritten by newer ones';
+COMMENT ON COLUMN monitor.suspended IS
+	'is nobody checked, because octopus.enable_health_checks is off?';
+COMMENT ON COLUMN monitor.stats_reset IS
+	'since when max_lateness is measured';

@@ -49,6 +49,25 @@ oct_address_set_port(OctAddress *address, int port)
 		address->in6.sin6_port = htons(port);
 }
 
+/* What is worth keeping of an address, which may be none. */
+void
+oct_address_store(const OctAddress *address, OctNodeAddress *to)
+{
+	to->size = 0;
+	if (address->len == 0)
+		return;
+	if (address->sa.sa_family == AF_INET)
+	{
+		to->size = sizeof(address->in.sin_addr);
+		memcpy(to->bytes, &address->in.sin_addr, to->size);
+	}
+	else
+	{
+		to->size = sizeof(address->in6.sin6_addr);
+		memcpy(to->bytes, &address->in6.sin6_addr, to->size);
+	}
+}
+
 /* Writes an address as libpq takes it in hostaddr; false if that is not to be. */
 bool
 oct_address_format(const OctAddress *address, char text[OCT_ADDRESS_TEXT_SIZE])

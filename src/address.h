@@ -29,6 +29,7 @@ typedef struct OctAddress
 
 extern bool oct_address_parse(OctAddress *address, const char *text);
 extern void oct_address_set_port(OctAddress *address, int port);
+extern void oct_address_store(const OctAddress *address, OctNodeAddress *to);
 extern bool oct_address_format(const OctAddress *address,
 							   char text[OCT_ADDRESS_TEXT_SIZE]);
 

@@ -110,6 +110,7 @@ oct_attempt_next_leg(OctAttempt *attempt, const OctNodeSpec *spec,
 	if (evidence == OCT_EVIDENCE_DEAD)
 	{
 		legs->failed = true;
+		legs->failed_leg = legs->current;
 		legs->failure = *outcome;
 	}
 	if (++legs->current < legs->addresses.n)
@@ -118,6 +119,26 @@ oct_attempt_next_leg(OctAttempt *attempt, const OctNodeSpec *spec,
 		*outcome = legs->failure;
 	oct_resolver_doubt(spec->name, now);
 	return false;
+}
+
+/*
+ * Where the attempt has led: to the address of the running leg, or the one that
+ * the outcome of the whole is from; to none if that is unknown, or a socket.
+ */
+void
+oct_attempt_get_address(const OctAttempt *attempt, OctNodeAddress *address)
+{
+	const OctLegs *legs = attempt->legs;
+	int			leg;
+
+	if (legs == NULL)
+	{
+		oct_address_store(&attempt->address, address);
+		return;
+	}
+	leg = legs->current < legs->addresses.n ? legs->current :
+		legs->failed ? legs->failed_leg : legs->addresses.n - 1;
+	oct_address_store(&legs->addresses.at[leg], address);
 }
 
 /* How far it has come. */

@@ -25,7 +25,8 @@ typedef struct OctLegs
 	OctAddresses addresses;
 	int			current;
 	bool		failed;			/* has a leg shown the node dead? */
-	OctOutcome	failure;		/* the last one that did */
+	int			failed_leg;		/* the last one that did */
+	OctOutcome	failure;		/* what it came to */
 } OctLegs;
 
 /* All zero when nothing is under way, but for what is said to outlive a try. */
@@ -49,6 +50,8 @@ extern bool oct_attempt_next_leg(OctAttempt *attempt,
 								 const OctNodeSpec *spec,
 								 OctEvidence evidence, OctTime now,
 								 OctOutcome *outcome);
+extern void oct_attempt_get_address(const OctAttempt *attempt,
+									OctNodeAddress *address);
 extern OctPhase oct_attempt_phase(const OctAttempt *attempt);
 extern OctContact *oct_attempt_take_contact(OctAttempt *attempt);
 extern void oct_attempt_end(OctAttempt *attempt);

@@ -15,6 +15,8 @@
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"
 #endif
+#include "executor/executor.h"
+#include "miscadmin.h"
 #include "optimizer/pathnode.h"
 #include "replication/message.h"
 #include "storage/latch.h"
@@ -71,6 +73,21 @@ oct_create_wait_event_set(int nevents)
 #else
 	return CreateWaitEventSet(TopMemoryContext, nevents);
 #endif
+}
+
+/* On whose behalf a foreign table is scanned: who asks, or the view's owner. */
+static inline Oid
+oct_scan_user(ForeignScanState *node)
+{
+	Oid			userid;
+
+#if PG_VERSION_NUM >= 160000
+	userid = ((ForeignScan *) node->ss.ps.plan)->checkAsUser;
+#else
+	userid = exec_rt_fetch(((Scan *) node->ss.ps.plan)->scanrelid,
+						   node->ss.ps.state)->checkAsUser;
+#endif
+	return OidIsValid(userid) ? userid : GetUserId();
 }
 
 /* The oldest transaction id whose end the commit log tells. */

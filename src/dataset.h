@@ -1,8 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * dataset.h
- *	  What a foreign table shows: the dataset "nodes", its columns, and how a
- *	  table's columns are bound to them.
+ *	  What foreign tables can show: a dataset is a name, columns, and a way to
+ *	  make rows.
+ *
+ * Each has a room of its own (nodesdata, statusdata, ...), and binding.c knows
+ * them all.  A scan calls "begin" once, "next" for each row, and "rewind" to
+ * begin again with the same rows, all in memory that lives as long as the rows.
+ * "next" fills the slot's values for the columns that are bound, as far as the
+ * scan has use for them; all others are null already.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,48 +18,77 @@
 #include "octypes.h"
 
 #include "executor/tuptable.h"
-#include "utils/rel.h"
 
-#include "optable.h"
-#include "nodetab.h"
+/* More columns than any dataset has. */
+#define OCT_MAX_COLUMNS		32
 
-typedef enum OctColumn
+typedef struct OctDataset OctDataset;
+
+/* A column of a dataset, and where a table has it. */
+typedef struct OctBoundColumn
 {
-	OCT_COLUMN_NODE_NAME,
-	OCT_COLUMN_NODE_PORT,
-	OCT_COLUMN_HEALTH_STATUS,
-	/* from here on: columns of OctNodeOptions */
-	OCT_COLUMN_ENABLED,
-	OCT_COLUMN_HOSTADDR,
-	OCT_COLUMN_PERIOD,
-	OCT_COLUMN_TIMEOUT,
-	OCT_COLUMN_MAX_RETRIES,
-	OCT_COLUMN_RETRY_DELAY,
-	OCT_COLUMN_HEALTHY_THRESHOLD,
-	OCT_COLUMN_CHECK_TYPE,
-	OCT_COLUMN_REGISTERED_BY,
-	OCT_COLUMN_REGISTERED_AT,
-	OCT_COLUMN_COUNT
-} OctColumn;
+	int			column;			/* its place in the dataset */
+	int			att;			/* its place in a row of the table, from 0 */
+} OctBoundColumn;
 
 /* A foreign table bound to its dataset. */
 typedef struct OctBinding
 {
-	Oid			serverid;		/* the group whose nodes it shows */
-	AttrNumber	attnos[OCT_COLUMN_COUNT];	/* 0: the table lacks the column */
-	bool		with_options;	/* does it show any of a node's options? */
+	const OctDataset *dataset;
+	Oid			serverid;		/* the group that it is about */
+	bool		all_servers;	/* it is about all of this database */
+	AttrNumber	attnos[OCT_MAX_COLUMNS];	/* by column; 0: the table lacks it */
+	int			nbound;
+	OctBoundColumn bound[OCT_MAX_COLUMNS];	/* by column, those that are wanted */
 } OctBinding;
 
-extern void oct_dataset_require_preload(void);
-extern OctBinding *oct_dataset_bind(Relation rel);
-extern OctBinding *oct_dataset_bind_oid(Oid relid);
-extern bool oct_dataset_exists(const char *name);
-extern const char *oct_dataset_names(void);
+/* What a scan asks of a dataset. */
+typedef struct OctScanQuery
+{
+	const OctBinding *binding;
+	CommandId	cid;			/* of the command that reads */
+	Oid			userid;			/* on whose behalf */
+	bool		by_key;			/* only of one node: */
+	const OctNodeSpec *key;		/* this one; NULL: of none */
+} OctScanQuery;
 
-extern void oct_dataset_store_row(const OctBinding *binding, Datum name,
-								  int32 port, OctHealth health,
-								  const OctNodeOptions *options,
-								  TupleTableSlot *slot);
-extern const OctOption *oct_dataset_option(OctColumn column);
+typedef struct OctDatasetColumn
+{
+	const char *name;
+	Oid			typid;
+	const char *type_name;
+} OctDatasetColumn;
+
+struct OctDataset
+{
+	const char *name;
+	const OctDatasetColumn *columns;
+	int			ncolumns;
+	bool		writable;
+
+	/* the columns by which a node's rows are found at once; -1: there are none */
+	int			name_column;
+	int			port_column;
+	double		rows_per_node;	/* an estimate */
+
+	/* how many rows a scan of all finds, an estimate */
+	double		(*count) (const OctBinding *binding);
+
+	void	   *(*begin) (const OctScanQuery *query);
+	bool		(*next) (void *rows, TupleTableSlot *slot);
+	void		(*rewind) (void *rows);
+};
+
+/* Is one of these columns wanted, of those from "first" to "last"? */
+static inline bool
+oct_binding_wants(const OctBinding *binding, int first, int last)
+{
+	for (int i = 0; i < binding->nbound; i++)
+	{
+		if (binding->bound[i].column >= first && binding->bound[i].column <= last)
+			return true;
+	}
+	return false;
+}
 
 #endif							/* DATASET_H */

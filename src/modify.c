@@ -24,10 +24,11 @@
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
+#include "binding.h"
 #include "compat.h"
-#include "dataset.h"
 #include "modify.h"
 #include "nodeinput.h"
+#include "nodesdata.h"
 #include "regview.h"
 #include "regxact.h"
 #include "touched.h"
@@ -49,6 +50,14 @@ typedef struct OctModify
 static void
 check_writable(Relation rel, const OctBinding *binding)
 {
+	if (!binding->dataset->writable)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot change foreign table \"%s\"",
+						RelationGetRelationName(rel)),
+				 errdetail("It shows dataset \"%s\", which is read-only.",
+						   binding->dataset->name),
+				 errhint("Leave it out of dumps with the option --exclude-table-data of pg_dump.")));
 	if (binding->attnos[OCT_COLUMN_NODE_NAME] == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -132,7 +141,7 @@ begin_modify(Relation rel, CommandId cid, const char *command)
 	OctModify  *modify = palloc0(sizeof(OctModify));
 
 	PreventCommandIfReadOnly(command);
-	modify->binding = oct_dataset_bind(rel);
+	modify->binding = oct_binding_make(rel);
 	modify->cid = cid;
 	check_writable(rel, modify->binding);
 	oct_regxact_lock_group(modify->binding->serverid);
@@ -230,8 +239,11 @@ store_node(const OctModify *modify, EState *estate, const OctNodeSpec *spec,
 	MemoryContext caller_cxt =
 		MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
 
-	oct_dataset_store_row(modify->binding, CStringGetTextDatum(spec->name),
-						  spec->port, health, &spec->options, slot);
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts);
+	oct_nodesdata_store_row(modify->binding, CStringGetTextDatum(spec->name),
+							spec->port, health, &spec->options, slot);
+	ExecStoreVirtualTuple(slot);
 	MemoryContextSwitchTo(caller_cxt);
 }
 

@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 
 #include "nodeinput.h"
+#include "nodesdata.h"
 #include "printable.h"
 
 static void
@@ -129,7 +130,7 @@ read_options(const OctBinding *binding, TupleTableSlot *slot,
 	for (int i = OCT_COLUMN_ENABLED; i <= OCT_COLUMN_CHECK_TYPE; i++)
 	{
 		AttrNumber	attno = binding->attnos[i];
-		const OctOption *option = oct_dataset_option((OctColumn) i);
+		const OctOption *option = oct_nodesdata_option((OctColumn) i);
 		Datum		value;
 		bool		isnull;
 
@@ -172,6 +173,6 @@ oct_nodeinput_read(const OctBinding *binding, Relation rel,
 		spec->port = DatumGetInt32(value);
 		check_port(spec->port);
 	}
-	if (binding->with_options)
+	if (oct_nodesdata_has_options(binding))
 		read_options(binding, slot, &spec->options);
 }

@@ -10,6 +10,8 @@
 
 #include "dataset.h"
 
+#include "utils/rel.h"
+
 extern void oct_nodeinput_read(const OctBinding *binding, Relation rel,
 							   TupleTableSlot *slot, OctNodeSpec *spec);
 

@@ -86,6 +86,7 @@ init_table(void)
 		memset(&oct_slots[i], 0, sizeof(OctSharedSlot));
 		oct_slots[i].next_in_group = i + 1 < room_nodes ? i + 1 : OCT_NO_SLOT;
 		pg_atomic_init_u32(&oct_slots[i].status.flips, 0);
+		pg_atomic_init_u64(&oct_slots[i].status.schedule, 0);
 	}
 	for (uint32 i = 0; i <= oct_table->bucket_mask; i++)
 		oct_buckets[i] = OCT_NO_SLOT;

@@ -8,59 +8,191 @@
  * counter names and repeats only if a flip passed meanwhile.  So a prober
  * stopped in the middle of writing delays nobody.
  *
+ * A verdict is shown as long as it is fresh enough, by the monotonic clock, so
+ * that nobody is misled by a prober that is stopped, busy or gone.
+ *
+ * When the next try is stands beside, in a word of its own, since it changes
+ * without anything being found.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "nodetab_internal.h"
+#include "policy.h"
+
+/* setting */
+int			oct_status_max_age_ms = 0;
+
+
+/* ---------- readers ---------- */
+
+/* Is the verdict too old, by what the prober or the setting says? */
+static bool
+is_stale(OctTime judged, int64 max_age_us, OctTime now)
+{
+	if (oct_status_max_age_ms < 0)
+		return false;
+	if (oct_status_max_age_ms > 0)
+		max_age_us = oct_status_max_age_ms * OCT_US_PER_MS;
+	return oct_time_diff_us(now, judged) > max_age_us;
+}
 
 /*
  * The health that readers may see of a slot whose spec is of the given
  * generation.
  */
 OctHealth
-oct_nodestatus_health(int32 slot, uint32 generation)
+oct_nodestatus_health(int32 slot, uint32 generation, OctTime now)
 {
 	OctSharedStatus *status = &oct_slots[slot].status;
+	const OctNodeStatus *shown;
 	uint32		flips;
 	uint32		measured;
 	OctHealth	health;
+	OctTime		judged;
+	int64		max_age_us;
 
 	do
 	{
 		flips = pg_atomic_read_u32(&status->flips);
 		pg_read_barrier();
-		measured = status->copy[flips & 1].generation;
-		health = status->copy[flips & 1].health;
+		shown = &status->copy[flips & 1];
+		measured = shown->generation;
+		health = shown->health;
+		judged = shown->judged;
+		max_age_us = shown->max_age_us;
 		pg_read_barrier();
 	} while (pg_atomic_read_u32(&status->flips) != flips);
 
-	return measured == generation ? health : OCT_UNKNOWN;
+	return measured == generation && !is_stale(judged, max_age_us, now) ?
+		health : OCT_UNKNOWN;
 }
 
-/* The status as published last.  For its writer, the prober, only. */
-void
-oct_nodetab_get_status(int32 slot, OctNodeStatus *status)
+/* Copies the used part of a message, which may be changing under our hands. */
+static void
+copy_message(char *to, const char *from)
 {
-	OctSharedStatus *shared = &oct_slots[slot].status;
+	size_t		len = strnlen(from, OCT_MESSAGE_SIZE - 1);
 
-	*status = shared->copy[pg_atomic_read_u32(&shared->flips) & 1];
+	memcpy(to, from, len);
+	to[len] = '\0';
 }
 
 /*
- * Shows a new status of a slot.  For the prober only.  Takes no lock, does not
- * throw.
+ * The word that the prober writes: twice the time that the next try is due, plus
+ * one if there is one under way; 0 if there is to be none.
+ */
+static OctSchedule
+read_schedule(int32 slot)
+{
+	uint64		word = pg_atomic_read_u64(&oct_slots[slot].status.schedule);
+	OctSchedule schedule = {.running = (word & 1) != 0,.due = OCT_TIME_NEVER};
+
+	if (pg_atomic_read_u32(&oct_table->prober) == OCT_NO_PROC)
+		schedule.running = false;
+	else if (word > 1)
+		schedule.due = (OctTime) {(int64) (word >> 1)};
+	return schedule;
+}
+
+/*
+ * Copies the status that readers may see of a slot whose spec is of the given
+ * generation, as far as it is wanted; the message if there is room for it.
  */
 void
-oct_nodetab_publish(int32 slot, const OctNodeStatus *status)
+oct_nodestatus_copy(int32 slot, uint32 generation, OctTime now,
+					OctStatusDepth depth, OctStatusCopy *copy, char *message)
+{
+	OctSharedStatus *shared = &oct_slots[slot].status;
+	OctNodeStatus *status = &copy->status;
+	uint32		flips;
+
+	do
+	{
+		flips = pg_atomic_read_u32(&shared->flips);
+		pg_read_barrier();
+		memcpy(status, &shared->copy[flips & 1], depth);
+		if (message != NULL)
+			copy_message(message, shared->copy[flips & 1].message);
+		pg_read_barrier();
+	} while (pg_atomic_read_u32(&shared->flips) != flips);
+
+	copy->schedule = read_schedule(slot);
+	copy->state = OCT_STATE_INITIALIZING;
+	if (status->generation != generation)
+	{
+		memset(status, 0, depth);
+		status->health = OCT_UNKNOWN;
+		if (message != NULL)
+			message[0] = '\0';
+		copy->schedule = (OctSchedule) {.due = OCT_TIME_NEVER};
+		return;
+	}
+	if (depth >= OCT_STATUS_DETAIL && status->has_outcome)
+		copy->state = oct_policy_state(&(OctVerdict) {status->health,
+									   status->failures, status->successes},
+									   status->reason);
+	if (status->health != OCT_UNKNOWN &&
+		is_stale(status->judged, status->max_age_us, now))
+	{
+		status->health = OCT_UNKNOWN;
+		copy->state = OCT_STATE_STALE;
+	}
+}
+
+
+/* ---------- the writer: the prober ---------- */
+
+/* The status as published last, where it is. */
+const OctNodeStatus *
+oct_nodetab_shown_status(int32 slot)
+{
+	OctSharedStatus *shared = &oct_slots[slot].status;
+
+	return &shared->copy[pg_atomic_read_u32(&shared->flips) & 1];
+}
+
+/*
+ * Begins a new status of a slot: returns the copy that is not shown, made equal
+ * to the one that is, to be changed in its place.  Takes no lock, does not throw.
+ */
+OctNodeStatus *
+oct_nodetab_edit_status(int32 slot)
 {
 	OctSharedStatus *shared = &oct_slots[slot].status;
 	uint32		flips = pg_atomic_read_u32(&shared->flips);
+	const OctNodeStatus *shown = &shared->copy[flips & 1];
+	OctNodeStatus *next = &shared->copy[(flips + 1) & 1];
 
-	shared->copy[(flips + 1) & 1] = *status;
+	/* the flip before must not be seen after what is written now */
 	pg_write_barrier();
-	pg_atomic_write_u32(&shared->flips, flips + 1);
+	memcpy(next, shown, OCT_STATUS_DETAIL);
+	copy_message(next->message, shown->message);
+	return next;
+}
 
-	/* the next call must not be seen to write before this flip is */
+/* Shows what was begun by oct_nodetab_edit_status.  Does not throw. */
+void
+oct_nodetab_show_status(int32 slot)
+{
+	OctSharedStatus *shared = &oct_slots[slot].status;
+
 	pg_write_barrier();
+	pg_atomic_write_u32(&shared->flips, pg_atomic_read_u32(&shared->flips) + 1);
+}
+
+/* The next try of a slot's node is due then, or never. */
+void
+oct_nodetab_schedule(int32 slot, OctTime due)
+{
+	pg_atomic_write_u64(&oct_slots[slot].status.schedule,
+						due.us == OCT_TIME_NEVER.us ? 0 : (uint64) due.us << 1);
+}
+
+/* A try is under way. */
+void
+oct_nodetab_schedule_running(int32 slot)
+{
+	pg_atomic_write_u64(&oct_slots[slot].status.schedule, 1);
 }

@@ -24,27 +24,70 @@
 
 #include "rowset.h"
 
-/* Settings, defined in settings.c; both need a restart. */
+/* Settings, given their names in settings.c; both need a restart. */
 extern PGDLLIMPORT int oct_max_nodes;
 extern PGDLLIMPORT int oct_max_groups;
+
+/* The setting status_max_age, in ms: 0 is what the prober says, -1 never. */
+extern int	oct_status_max_age_ms;
 
 /*
  * What the prober knows of a node.  generation says which registration it was
  * measured for.
+ *
+ * Readers copy as much of it as they need, from its beginning (OctStatusDepth),
+ * and of the message what is in use; so members stand by how often they are
+ * asked for.
  */
 typedef struct OctNodeStatus
 {
 	uint32		generation;		/* 0: of none yet */
 	OctHealth	health;
+	OctTime		judged;			/* when there was evidence last */
+	int64		max_age_us;		/* how long after that the health holds */
+
+	/* from here on: OCT_STATUS_DETAIL */
 	uint32		failures;		/* consecutive */
 	uint32		successes;		/* consecutive */
-	OctOutcome	outcome;		/* of the last try that was evidence */
+	bool		has_outcome;	/* is there a last try, for the next members? */
+	uint8		reason;			/* OctReason */
+	uint8		phase;			/* OctPhase */
+	char		sqlstate[OCT_SQLSTATE_SIZE];
 	int64		check_time_us;	/* how long it took */
-	TimestampTz last_check_time;	/* when it ended */
+	TimestampTz last_check_time;	/* when it ended; 0 if there was none */
 	TimestampTz last_success_time;	/* 0 if there was none */
 	TimestampTz last_failure_time;	/* 0 if there was none */
 	TimestampTz status_change_time; /* of the last change of health, 0 none */
+	uint8		role;			/* OctRole, as the server told last */
+	uint8		read_only;		/* OctAnswer, the same */
+	uint8		encrypted;		/* OctAnswer, the same */
+	OctNodeAddress address;		/* that was tried last */
+	int32		server_version; /* as the server told last, 0 never */
+
+	char		message[OCT_MESSAGE_SIZE];	/* of the last try, as it came */
 } OctNodeStatus;
+
+/* How much of a status is wanted, in bytes. */
+typedef enum OctStatusDepth
+{
+	OCT_STATUS_HEALTH = offsetof(OctNodeStatus, failures),
+	OCT_STATUS_DETAIL = offsetof(OctNodeStatus, message)
+} OctStatusDepth;
+
+/* When the next try of a node is. */
+typedef struct OctSchedule
+{
+	bool		running;		/* right now */
+	OctTime		due;			/* OCT_TIME_NEVER: nobody knows */
+} OctSchedule;
+
+/* A status as a reader has it, its health and state as they may be shown. */
+typedef struct OctStatusCopy
+{
+	OctState	state;			/* of OCT_STATUS_DETAIL only */
+	OctSchedule schedule;
+	OctNodeStatus status;		/* as far as it was wanted */
+} OctStatusCopy;
 
 /* One node as readers see it. */
 typedef struct OctNodeView
@@ -142,7 +185,10 @@ extern bool oct_nodetab_has_changes(const OctChangeCursor *cursor);
 extern int	oct_nodetab_next_changes(OctChangeCursor *cursor,
 									 OctSlotChange *changes, int max_changes,
 									 OctGroupCopies *copies);
-extern void oct_nodetab_get_status(int32 slot, OctNodeStatus *status);
-extern void oct_nodetab_publish(int32 slot, const OctNodeStatus *status);
+extern const OctNodeStatus *oct_nodetab_shown_status(int32 slot);
+extern OctNodeStatus *oct_nodetab_edit_status(int32 slot);
+extern void oct_nodetab_show_status(int32 slot);
+extern void oct_nodetab_schedule(int32 slot, OctTime due);
+extern void oct_nodetab_schedule_running(int32 slot);
 
 #endif							/* NODETAB_H */

@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * nodetab_internal.h
- *	  The table of nodes as memory: for nodetab.c, nodeview.c and nodestatus.c
- *	  only.
+ *	  The table of nodes as memory: for its own rooms and statusset.c only.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,10 +17,12 @@
 #define OCT_NO_GROUP	(-1)
 #define OCT_NO_PROC		PG_UINT32_MAX
 
+/* Written by the prober. */
 typedef struct OctSharedStatus
 {
 	pg_atomic_uint32 flips;		/* copy[flips & 1] is shown */
-	OctNodeStatus copy[2];		/* written by the prober */
+	pg_atomic_uint64 schedule;	/* see oct_nodestatus_copy */
+	OctNodeStatus copy[2];
 } OctSharedStatus;
 
 /* All but status: protected by the table's lock. */
@@ -85,6 +86,10 @@ extern int32 oct_nodetab_find_group(OctGroupKey key);
 extern int32 oct_nodetab_find_slot(int32 group, const OctNodeSpec *spec);
 
 /* in nodestatus.c */
-extern OctHealth oct_nodestatus_health(int32 slot, uint32 generation);
+extern OctHealth oct_nodestatus_health(int32 slot, uint32 generation,
+									   OctTime now);
+extern void oct_nodestatus_copy(int32 slot, uint32 generation, OctTime now,
+								OctStatusDepth depth, OctStatusCopy *copy,
+								char *message);
 
 #endif							/* NODETAB_INTERNAL_H */

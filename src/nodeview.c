@@ -12,6 +12,7 @@
 
 #include "storage/ipc.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "nodetab_internal.h"
 
@@ -70,7 +71,7 @@ view_slot(int32 i, OctNodeView *view)
 	OctSharedSlot *slot = &oct_slots[i];
 
 	view->rowid = (uint32) i;
-	view->health = oct_nodestatus_health(i, slot->generation);
+	view->health = oct_nodestatus_health(i, slot->generation, oct_now());
 	view->spec.port = slot->spec.port;
 	strlcpy(view->spec.name, slot->spec.name, OCT_NAME_SIZE);
 	view->spec.options = slot->spec.options;
@@ -115,6 +116,7 @@ OctRowSet *
 oct_nodetab_read_group(OctGroupKey key, bool with_options)
 {
 	int			nnodes = oct_nodetab_count(key);
+	OctTime		now = oct_now();
 
 	for (;;)
 	{
@@ -131,7 +133,7 @@ oct_nodetab_read_group(OctGroupKey key, bool with_options)
 			for (int32 i = oct_groups[group].first; i != OCT_NO_SLOT;
 				 i = oct_slots[i].next_in_group)
 				oct_rowset_add(set, (uint32) i,
-							   oct_nodestatus_health(i, oct_slots[i].generation),
+							   oct_nodestatus_health(i, oct_slots[i].generation, now),
 							   &oct_slots[i].spec);
 		}
 		LWLockRelease(oct_table_lock);

@@ -17,8 +17,9 @@
 #include "miscadmin.h"
 #include "storage/ipc.h"
 
-#include "dataset.h"
+#include "binding.h"
 #include "ddl.h"
+#include "gauges.h"
 #include "modify.h"
 #include "prober.h"
 #include "registry.h"
@@ -42,6 +43,7 @@ shmem_request(void)
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
 	oct_registry_request();
+	oct_gauges_request();
 }
 
 static void
@@ -50,6 +52,7 @@ shmem_startup(void)
 	if (prev_shmem_startup_hook)
 		prev_shmem_startup_hook();
 	oct_registry_startup();
+	oct_gauges_startup();
 }
 
 void
@@ -87,7 +90,7 @@ octopus_registry_reset(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be superuser to reset the registry of octopus_fdw")));
-	oct_dataset_require_preload();
+	oct_binding_require_preload();
 	oct_registry_reset();
 	PG_RETURN_VOID();
 }

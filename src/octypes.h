@@ -83,6 +83,20 @@ typedef enum OctHealth
 	OCT_HEALTHY = 1
 } OctHealth;
 
+/* The verdict with what is to be added to it, for people. */
+typedef enum OctState
+{
+	OCT_STATE_INITIALIZING,		/* there is no verdict yet */
+	OCT_STATE_HEALTHY,
+	OCT_STATE_DEGRADED,			/* healthy, with a reservation */
+	OCT_STATE_FAILING,			/* healthy, but the last try failed */
+	OCT_STATE_UNHEALTHY,
+	OCT_STATE_RECOVERING,		/* unhealthy, but the last try succeeded */
+	OCT_STATE_DISABLED,			/* there are no checks */
+	OCT_STATE_STALE,			/* the verdict is too old to be shown */
+	OCT_STATE_COUNT
+} OctState;
+
 /*
  * What a try came to.  oct_policy_reasons in policy.c has a row for each, in
  * this order.
@@ -133,6 +147,14 @@ typedef enum OctRole
 	OCT_ROLE_STANDBY
 } OctRole;
 
+/* What a server says of itself, if it does. */
+typedef enum OctAnswer
+{
+	OCT_ANSWER_NONE,
+	OCT_ANSWER_NO,
+	OCT_ANSWER_YES
+} OctAnswer;
+
 /*
  * The outcome of one try.  message holds bytes of others: bounded, but
  * neither printable nor in any particular encoding.
@@ -142,10 +164,19 @@ typedef struct OctOutcome
 	OctReason	reason;
 	OctPhase	phase;
 	OctRole		role;
+	OctAnswer	read_only;		/* are transactions, unless they ask otherwise? */
+	OctAnswer	encrypted;		/* was the connection? */
 	int32		server_version; /* as server_version_num, 0 unknown */
 	char		sqlstate[OCT_SQLSTATE_SIZE];	/* empty if there was none */
 	char		message[OCT_MESSAGE_SIZE];	/* empty if there was none */
 } OctOutcome;
+
+/* The address of a node on the network, as bytes. */
+typedef struct OctNodeAddress
+{
+	uint8		size;			/* 4 or 16; 0: there is none */
+	uint8		bytes[16];
+} OctNodeAddress;
 
 /*
  * A group of nodes: the foreign server they were registered on.  One that came

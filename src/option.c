@@ -24,7 +24,7 @@
 #include "utils/builtins.h"
 #include "utils/varlena.h"
 
-#include "dataset.h"
+#include "binding.h"
 #include "grouppolicy.h"
 
 /* The options that are none of optable.c's nor libpq's, by their catalog. */
@@ -35,6 +35,7 @@ static const struct
 	bool		superuser_only;
 }			options[] = {
 	{"table_name", ForeignTableRelationId, false},
+	{"all_servers", ForeignTableRelationId, true},
 	{"column_name", AttributeRelationId, false},
 	{"application_name", ForeignServerRelationId, false},
 	{"health_check_query", ForeignServerRelationId, false},
@@ -222,11 +223,13 @@ check_own_option(const DefElem *def, Oid catalog)
 	if (i == lengthof(options))
 		return false;
 
-	if (strcmp(name, "table_name") == 0 && !oct_dataset_exists(value))
+	if (strcmp(name, "table_name") == 0 && oct_binding_find_dataset(value) == NULL)
 		report_invalid_value(name, value,
-							 psprintf("Valid values are: %s", oct_dataset_names()));
+							 psprintf("Valid values are: %s", oct_binding_dataset_names()));
 	if (strcmp(name, "health_check_query") == 0 && value[0] == '\0')
 		report_invalid_value(name, value, "Give a query that returns one Boolean.");
+	if (strcmp(name, "all_servers") == 0)
+		(void) defGetBoolean((DefElem *) def);
 	if ((options[i].superuser_only ||
 		 (strcmp(name, "password_required") == 0 &&
 		  !defGetBoolean((DefElem *) def))) && !superuser())

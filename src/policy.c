@@ -71,6 +71,20 @@ static const OctReasonInfo oct_policy_reasons[] = {
 StaticAssertDecl(lengthof(oct_policy_reasons) == OCT_REASON_COUNT,
 				 "every OctReason needs its row");
 
+static const char *const oct_policy_states[] = {
+	[OCT_STATE_INITIALIZING] = "initializing",
+	[OCT_STATE_HEALTHY] = "healthy",
+	[OCT_STATE_DEGRADED] = "degraded",
+	[OCT_STATE_FAILING] = "failing",
+	[OCT_STATE_UNHEALTHY] = "unhealthy",
+	[OCT_STATE_RECOVERING] = "recovering",
+	[OCT_STATE_DISABLED] = "disabled",
+	[OCT_STATE_STALE] = "stale",
+};
+
+StaticAssertDecl(lengthof(oct_policy_states) == OCT_STATE_COUNT,
+				 "every OctState needs its name");
+
 static const char *const oct_policy_phases[] = {
 	[OCT_PHASE_DNS] = "dns",
 	[OCT_PHASE_CONNECT] = "connect",
@@ -204,4 +218,55 @@ bool
 oct_policy_in_doubt(const OctVerdict *verdict)
 {
 	return verdict->failures > 0 && verdict->health != OCT_UNHEALTHY;
+}
+
+/* What to call a verdict, given the reason of the last try. */
+OctState
+oct_policy_state(const OctVerdict *verdict, OctReason reason)
+{
+	if (reason == OCT_REASON_DISABLED)
+		return OCT_STATE_DISABLED;
+	switch (verdict->health)
+	{
+		case OCT_UNKNOWN:
+			break;
+		case OCT_UNHEALTHY:
+			return verdict->successes > 0 ?
+				OCT_STATE_RECOVERING : OCT_STATE_UNHEALTHY;
+		case OCT_HEALTHY:
+			return verdict->failures > 0 ? OCT_STATE_FAILING :
+				reason != OCT_REASON_OK ? OCT_STATE_DEGRADED : OCT_STATE_HEALTHY;
+	}
+	return OCT_STATE_INITIALIZING;
+}
+
+/* Static text. */
+const char *
+oct_policy_state_name(OctState state)
+{
+	return oct_policy_states[state];
+}
+
+/*
+ * How old a verdict may become: three times as long as it takes, at worst, to
+ * come to the next one.
+ */
+int64
+oct_policy_max_age_us(const OctPolicy *policy)
+{
+	int64		period_ms = Max(policy->period_ms, policy->down_period_ms);
+	int64		probe_ms = (int64) (1 + policy->max_retries) * policy->timeout_ms +
+		(int64) policy->max_retries * policy->retry_delay_ms;
+
+	return Max(3 * (period_ms + probe_ms), OCT_MIN_MAX_AGE_MS) * OCT_US_PER_MS;
+}
+
+/*
+ * Is a server read-only, by what it says of being a standby and of its
+ * default_transaction_read_only?
+ */
+OctAnswer
+oct_policy_read_only(OctAnswer standby, OctAnswer by_default)
+{
+	return Max(standby, by_default);
 }

@@ -29,6 +29,9 @@ typedef struct OctVerdict
 	uint32		successes;		/* in a row, 0 after a failure */
 } OctVerdict;
 
+/* No verdict is too old before this, unless a setting says so. */
+#define OCT_MIN_MAX_AGE_MS	1000
+
 /* After trouble of ours, the next try comes no sooner than this. */
 #define OCT_VOID_DELAY_MS	100
 
@@ -44,5 +47,9 @@ extern OctReason oct_policy_reason_of_error(const char *sqlstate,
 extern bool oct_policy_judge(OctVerdict *verdict, OctEvidence evidence,
 							 const OctPolicy *policy);
 extern bool oct_policy_in_doubt(const OctVerdict *verdict);
+extern OctState oct_policy_state(const OctVerdict *verdict, OctReason reason);
+extern const char *oct_policy_state_name(OctState state);
+extern int64 oct_policy_max_age_us(const OctPolicy *policy);
+extern OctAnswer oct_policy_read_only(OctAnswer standby, OctAnswer by_default);
 
 #endif							/* POLICY_H */

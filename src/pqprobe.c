@@ -83,15 +83,27 @@ classify_failure(const OctPqProbe *probe, OctOutcome *outcome)
 		oct_cause_of_libpq(PQerrorMessage(probe->conn), outcome);
 }
 
+static OctAnswer
+answer(const OctPqProbe *probe, const char *parameter)
+{
+	const char *value = PQparameterStatus(probe->conn, parameter);
+
+	return value == NULL ? OCT_ANSWER_NONE :
+		strcmp(value, "on") == 0 ? OCT_ANSWER_YES : OCT_ANSWER_NO;
+}
+
 /* What the server tells of itself with the login, and whenever it changes. */
 static void
 describe_server(const OctPqProbe *probe, OctOutcome *outcome)
 {
-	const char *standby = PQparameterStatus(probe->conn, "in_hot_standby");
+	OctAnswer	standby = answer(probe, "in_hot_standby");
 
 	outcome->server_version = PQserverVersion(probe->conn);
-	if (standby != NULL)
-		outcome->role = strcmp(standby, "on") == 0 ? OCT_ROLE_STANDBY :
+	outcome->encrypted = PQsslInUse(probe->conn) ? OCT_ANSWER_YES : OCT_ANSWER_NO;
+	outcome->read_only =
+		oct_policy_read_only(standby, answer(probe, "default_transaction_read_only"));
+	if (standby != OCT_ANSWER_NONE)
+		outcome->role = standby == OCT_ANSWER_YES ? OCT_ROLE_STANDBY :
 			OCT_ROLE_PRIMARY;
 }
 

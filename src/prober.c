@@ -45,6 +45,7 @@
 
 #include "clock.h"
 #include "ddl.h"
+#include "gauges.h"
 #include "iomux.h"
 #include "nodetab.h"
 #include "pqprobe.h"
@@ -115,7 +116,7 @@ time_to_wait_ms(OctTime now, bool reconciled, bool has_more)
 					  OCT_US_PER_MS, 0);
 	if (oct_ddl_awaits_promotion())
 		most_ms = OCT_PROMOTION_MS;
-	if (oct_prober_is_probing())
+	if (oct_prober_nrunning() > 0)
 		most_ms = Max(Min(oct_prober_shortest_timeout_ms() / OCT_TIMEOUT_PARTS, OCT_WATCH_MS), 1);
 	if (!reconciled)
 		most_ms = 1;
@@ -144,6 +145,16 @@ note_lag(OctTime now, int64 late_us)
 	oct_prober_lag.stall_us += late_us - Min(late_us, work_us);
 }
 
+/* Tells those who ask for octopus.monitor. */
+static void
+show_gauges(void)
+{
+	oct_gauge_set(OCT_GAUGE_LAST_TICK, oct_prober_looked.us);
+	oct_gauge_set(OCT_GAUGE_IN_FLIGHT, oct_prober_nrunning());
+	oct_gauge_set(OCT_GAUGE_HELD, oct_prober_nheld());
+	oct_gauge_set(OCT_GAUGE_DNS_PENDING, oct_resolver_pending());
+}
+
 /*
  * Waits once, looks at the sockets and advances the tries whose sockets are
  * ready.  Returns false if there was no look, or if more may be ready.
@@ -154,10 +165,13 @@ wait_and_advance(bool reconciled, bool has_more)
 	int			owners[OCT_BATCH];
 	OctTime		before = oct_now();
 	int64		wait_ms = time_to_wait_ms(before, reconciled, has_more);
-	int			n = oct_iomux_wait(wait_ms, owners, OCT_BATCH);
-	OctTime		after = oct_now();
 	int64		late_us = oct_time_diff_us(before, oct_prober_looked);
+	OctTime		after;
+	int			n;
 
+	show_gauges();
+	n = oct_iomux_wait(wait_ms, owners, OCT_BATCH);
+	after = oct_now();
 	if (wait_ms >= 0)
 		late_us += Max(oct_time_diff_us(after, before) - wait_ms * OCT_US_PER_MS, 0);
 	note_lag(after, late_us);
@@ -218,6 +232,7 @@ oct_prober_main(Datum arg)
 
 	/* from here on changes wake us; those before are found by the first pass */
 	oct_nodetab_attach_prober();
+	oct_gauges_attach_prober();
 	oct_prober_init_nodes();
 	probe_for_ever();
 }

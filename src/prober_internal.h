@@ -55,7 +55,7 @@ extern bool oct_prober_run_timers(OctTime now, int64 tick_us);
 extern void oct_prober_advance(OctNode *node, int side);
 extern void oct_prober_end_held(OctNode *node);
 extern void oct_prober_begin_anew(OctNode *node);
-extern bool oct_prober_is_probing(void);
+extern int	oct_prober_nrunning(void);
 
 /* in proberheld.c */
 extern void oct_prober_limit_held(int max_sockets);

@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 
 #include "clock.h"
+#include "gauges.h"
 #include "nodetab.h"
 #include "optable.h"
 #include "pairs.h"
@@ -66,6 +67,7 @@ oct_prober_init_nodes(void)
 	int			ngroups = oct_nodetab_ngroups();
 
 	settings = oct_default_policy;
+	oct_gauge_set(OCT_GAUGE_SUSPENDED, !settings.enabled);
 	nodes = MemoryContextAllocExtended(TopMemoryContext,
 									   sizeof(OctNode *) * oct_nodetab_nslots(),
 									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
@@ -145,12 +147,10 @@ static void
 disable_node(OctNode *node, OctTime now)
 {
 	OctVerdict	verdict = {.health = OCT_UNKNOWN};
-	OctOutcome	outcome = {.reason = OCT_REASON_DISABLED};
 
 	oct_prober_stop(node);
 	oct_probe_init(&node->probe, verdict, OCT_TIME_NEVER, node->probe.phase);
-	oct_report_verdict(node->slot, node->generation, &verdict, &outcome,
-					   OCT_EVIDENCE_NONE, 0);
+	oct_report_unknown(node->slot, node->generation, false, now);
 }
 
 /*
@@ -189,9 +189,15 @@ update_policy(OctNode *node, OctTime now)
 	if (was_enabled && !policy.enabled)
 		disable_node(node, now);
 	else if (!was_enabled && policy.enabled)
+	{
 		oct_probe_init(&node->probe, unknown, first_due(now), node->probe.phase);
+		oct_report_unknown(node->slot, node->generation, true, now);
+	}
 	else if (policy.enabled)
+	{
 		oct_probe_on_policy(&node->probe, &node->policy, now);
+		oct_report_policy(node->slot, &node->policy);
+	}
 	if (policy.enabled)
 		oct_prober_arm(node);
 }
@@ -212,7 +218,7 @@ static void
 take_node(const OctSlotChange *change, OctTime now)
 {
 	OctNode    *node = MemoryContextAllocZero(node_context, sizeof(OctNode));
-	OctNodeStatus status;
+	const OctNodeStatus *status = oct_nodetab_shown_status(change->slot);
 	OctVerdict	verdict = {.health = OCT_UNKNOWN};
 	OctTime		due;
 
@@ -227,21 +233,24 @@ take_node(const OctSlotChange *change, OctTime now)
 	oct_attempt_init(&node->attempt, &node->spec);
 	nodes[node->slot] = node;
 
-	oct_nodetab_get_status(node->slot, &status);
-	if (status.generation == node->generation &&
-		status.outcome.reason != OCT_REASON_DISABLED)
+	if (status->generation == node->generation && status->has_outcome &&
+		status->reason != OCT_REASON_DISABLED)
 	{
 		int			spread_ms = Min(node->policy.period_ms, OCT_RESTART_SPREAD_MS);
 
-		verdict.health = status.health;
-		verdict.failures = status.failures;
-		verdict.successes = status.successes;
-		node->role = status.outcome.role;
+		verdict.health = status->health;
+		verdict.failures = status->failures;
+		verdict.successes = status->successes;
+		node->role = status->role;
+		oct_report_policy(node->slot, &node->policy);
 		due = oct_time_add_us(now, pg_prng_uint64_range(&pg_global_prng_state, 0,
 														spread_ms * OCT_US_PER_MS));
 	}
 	else
+	{
 		due = first_due(now);
+		oct_report_unknown(node->slot, node->generation, true, now);
+	}
 	oct_probe_init(&node->probe, verdict, due,
 				   (uint16) pg_prng_uint32(&pg_global_prng_state));
 	if (node->policy.enabled)
@@ -309,6 +318,7 @@ oct_prober_reload(OctTime now)
 	if (memcmp(&settings, &oct_default_policy, sizeof(settings)) == 0)
 		return;
 	settings = oct_default_policy;
+	oct_gauge_set(OCT_GAUGE_SUSPENDED, !settings.enabled);
 	shortest_timeout_ms = PG_INT32_MAX;
 	shortest_period_ms = PG_INT32_MAX;
 	for (int i = 0; i < oct_nodetab_nslots(); i++)

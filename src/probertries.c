@@ -21,7 +21,9 @@
 
 #include "clock.h"
 #include "cause.h"
+#include "gauges.h"
 #include "iomux.h"
+#include "nodetab.h"
 #include "policy.h"
 #include "prober_internal.h"
 #include "report.h"
@@ -57,17 +59,21 @@ oct_prober_init_tries(void)
 	oct_contact_init();
 }
 
-/* Is there anything to be looked after more often than a timer says? */
-bool
-oct_prober_is_probing(void)
+/* How many tries are under way, to be looked after more often than a timer says. */
+int
+oct_prober_nrunning(void)
 {
-	return nrunning > 0;
+	return nrunning;
 }
 
 void
 oct_prober_arm(OctNode *node)
 {
 	oct_timerq_arm(&oct_prober_timers, &node->timer, oct_probe_wake(&node->probe));
+	if (node->probe.state == OCT_PROBE_RUNNING)
+		oct_nodetab_schedule_running(node->slot);
+	else
+		oct_nodetab_schedule(node->slot, node->probe.due);
 }
 
 static bool
@@ -99,6 +105,7 @@ requeue(OctNode *node, bool first)
 	leave(node);
 	oct_timerq_disarm(&oct_prober_timers, &node->timer);
 	oct_probe_on_requeue(&node->probe, oct_now());
+	oct_nodetab_schedule(node->slot, node->probe.due);
 	if (first)
 		dlist_push_head(&queue, &node->queue_node);
 	else
@@ -114,19 +121,28 @@ evidence_of(const OctNode *node, const OctOutcome *outcome)
 	return oct_policy_evidence_of(outcome->reason, node->policy.check_type);
 }
 
-/* Makes known what a try came to. */
+/* Makes known what a try, at the address given if any, came to. */
 static void
-report(OctNode *node, const OctOutcome *outcome, OctEvidence evidence,
-	   bool changed, OctTime now)
+report(OctNode *node, const OctNodeAddress *address, const OctOutcome *outcome,
+	   OctEvidence evidence, bool changed, OctTime now)
 {
-	int64		check_time_us = oct_time_diff_us(now, node->probe.started);
+	OctFinding	finding = {
+		.slot = node->slot,
+		.generation = node->generation,
+		.policy = &node->policy,
+		.verdict = &node->probe.verdict,
+		.outcome = outcome,
+		.evidence = evidence,
+		.address = address,
+		.check_time_us = oct_time_diff_us(now, node->probe.started),
+		.now = now,
+	};
 
-	oct_report_check(&node->spec, outcome, evidence, check_time_us);
+	oct_gauge_add(OCT_GAUGE_CHECKS, 1);
+	oct_report_check(&node->spec, outcome, evidence, finding.check_time_us);
 	if (evidence == OCT_EVIDENCE_NONE)
 		oct_report_trouble(&node->spec, outcome, now);
-	else
-		oct_report_verdict(node->slot, node->generation, &node->probe.verdict,
-						   outcome, evidence, check_time_us);
+	oct_report_finding(&finding);
 	if (changed)
 		oct_report_change(&node->spec, &node->probe.verdict, outcome);
 	if (outcome->role != OCT_ROLE_UNKNOWN)
@@ -158,6 +174,8 @@ finish_try(OctNode *node, OctOutcome *outcome)
 {
 	OctTime		now = oct_now();
 	OctEvidence evidence;
+	OctNodeAddress address;
+	bool		contacted = !node->syncing;
 	bool		changed;
 
 	if (oct_probe_is_void(&node->probe, &node->policy, outcome->reason, lag_by(now)))
@@ -171,10 +189,12 @@ finish_try(OctNode *node, OctOutcome *outcome)
 		oct_prober_hold(node, oct_attempt_take_contact(&node->attempt));
 	else if (evidence == OCT_EVIDENCE_DEAD)
 		oct_prober_let_go(node);
+	if (contacted)
+		oct_attempt_get_address(&node->attempt, &address);
 	leave(node);
 	changed = oct_probe_on_outcome(&node->probe, &node->policy, evidence, now);
 	oct_prober_arm(node);
-	report(node, outcome, evidence, changed, now);
+	report(node, contacted ? &address : NULL, outcome, evidence, changed, now);
 }
 
 
@@ -228,6 +248,14 @@ finish_leg(OctNode *node, OctOutcome *outcome)
 	finish_try(node, outcome);
 }
 
+/* A try begins, by so much later than it was due. */
+static void
+begin(OctNode *node, OctTime now)
+{
+	nrunning++;
+	oct_gauge_raise(OCT_GAUGE_MAX_LATENESS, oct_time_diff_us(now, node->probe.due));
+}
+
 static void
 begin_try(OctNode *node, OctTime now)
 {
@@ -235,7 +263,7 @@ begin_try(OctNode *node, OctTime now)
 	OctResolution resolution;
 	int			nlegs;
 
-	nrunning++;
+	begin(node, now);
 	node->attempt.waiter.done = on_resolved;
 	resolution = oct_attempt_begin(&node->attempt, &node->spec, now, &nlegs, &outcome);
 	oct_probe_on_start(&node->probe, &node->policy, now, oct_prober_lag);
@@ -304,7 +332,7 @@ begin_sync(OctNode *node, OctTime now)
 {
 	OctOutcome	outcome;
 
-	nrunning++;
+	begin(node, now);
 	node->syncing = true;
 	oct_probe_on_start(&node->probe, &node->policy, now, oct_prober_lag);
 	oct_prober_arm(node);
@@ -382,6 +410,7 @@ oct_prober_stop(OctNode *node)
 	if (node->probe.state == OCT_PROBE_RUNNING)
 		leave(node);
 	oct_prober_let_go(node);
+	oct_nodetab_schedule(node->slot, OCT_TIME_NEVER);
 }
 
 /*

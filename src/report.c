@@ -115,37 +115,108 @@ oct_report_trouble(const OctNodeSpec *spec, const OctOutcome *outcome,
 			 errdetail("%s", cause)));
 }
 
+/* The status that is to come, of which the last one is only if it is the node's. */
+static OctNodeStatus *
+begin_status(int32 slot, uint32 generation, OctTime now)
+{
+	OctNodeStatus *status = oct_nodetab_edit_status(slot);
+
+	if (status->generation == generation)
+		return status;
+	memset(status, 0, sizeof(OctNodeStatus));
+	status->generation = generation;
+	status->health = OCT_UNKNOWN;
+	status->judged = now;
+	return status;
+}
+
+/* What the server told of itself; what says nothing of it changes nothing. */
+static void
+note_server(OctNodeStatus *status, const OctFinding *finding)
+{
+	const OctOutcome *outcome = finding->outcome;
+	bool		plain = outcome->reason == OCT_REASON_OK;
+
+	if (plain || outcome->role != OCT_ROLE_UNKNOWN)
+		status->role = outcome->role;
+	if (plain || outcome->read_only != OCT_ANSWER_NONE)
+		status->read_only = outcome->read_only;
+	if (outcome->encrypted != OCT_ANSWER_NONE)
+		status->encrypted = outcome->encrypted;
+	if (outcome->server_version != 0)
+		status->server_version = outcome->server_version;
+	if (finding->address != NULL)
+		status->address = *finding->address;
+}
+
+static void
+note_outcome(OctNodeStatus *status, const OctOutcome *outcome)
+{
+	status->has_outcome = true;
+	status->reason = outcome->reason;
+	status->phase = outcome->phase;
+	strlcpy(status->sqlstate, outcome->sqlstate, OCT_SQLSTATE_SIZE);
+	strlcpy(status->message, outcome->message, OCT_MESSAGE_SIZE);
+}
+
 /*
- * Publishes the status of a slot after a try that was the evidence given, or
- * when there are to be no more tries.  Does not throw.
+ * Publishes what a try has come to.  What is no evidence says why there is no
+ * verdict, if there is none, and else nothing.  Does not throw.
  */
 void
-oct_report_verdict(int32 slot, uint32 generation, const OctVerdict *verdict,
-				   const OctOutcome *outcome, OctEvidence evidence,
-				   int64 check_time_us)
+oct_report_finding(const OctFinding *finding)
 {
-	OctNodeStatus status;
+	OctNodeStatus *status = begin_status(finding->slot, finding->generation,
+										 finding->now);
 	TimestampTz wall_clock = GetCurrentTimestamp();
 
-	oct_nodetab_get_status(slot, &status);
-	if (status.generation != generation)
+	status->max_age_us = oct_policy_max_age_us(finding->policy);
+	if (finding->evidence != OCT_EVIDENCE_NONE)
 	{
-		memset(&status, 0, sizeof(status));
-		status.health = OCT_UNKNOWN;
+		if (status->health != finding->verdict->health)
+			status->status_change_time = wall_clock;
+		status->health = finding->verdict->health;
+		status->judged = finding->now;
+		status->failures = finding->verdict->failures;
+		status->successes = finding->verdict->successes;
+		status->check_time_us = finding->check_time_us;
+		status->last_check_time = wall_clock;
+		if (finding->evidence == OCT_EVIDENCE_ALIVE)
+			status->last_success_time = wall_clock;
+		else
+			status->last_failure_time = wall_clock;
+		note_server(status, finding);
 	}
-	if (status.health != verdict->health)
-		status.status_change_time = wall_clock;
+	if (finding->evidence != OCT_EVIDENCE_NONE || status->health == OCT_UNKNOWN)
+		note_outcome(status, finding->outcome);
+	oct_nodetab_show_status(finding->slot);
+}
 
-	status.generation = generation;
-	status.health = verdict->health;
-	status.failures = verdict->failures;
-	status.successes = verdict->successes;
-	status.outcome = *outcome;
-	status.check_time_us = check_time_us;
-	status.last_check_time = wall_clock;
-	if (evidence == OCT_EVIDENCE_ALIVE)
-		status.last_success_time = wall_clock;
-	else if (evidence == OCT_EVIDENCE_DEAD)
-		status.last_failure_time = wall_clock;
-	oct_nodetab_publish(slot, &status);
+/*
+ * Publishes that nothing is known of a node, because there was no try yet or
+ * because there are to be none.  Does not throw.
+ */
+void
+oct_report_unknown(int32 slot, uint32 generation, bool enabled, OctTime now)
+{
+	OctNodeStatus *status = begin_status(slot, generation, now);
+
+	if (status->health != OCT_UNKNOWN)
+		status->status_change_time = GetCurrentTimestamp();
+	status->health = OCT_UNKNOWN;
+	status->failures = 0;
+	status->successes = 0;
+	note_outcome(status, &(OctOutcome) {.reason = OCT_REASON_DISABLED});
+	status->has_outcome = !enabled;
+	oct_nodetab_show_status(slot);
+}
+
+/* A verdict holds as long as the policy says by now.  Does not throw. */
+void
+oct_report_policy(int32 slot, const OctPolicy *policy)
+{
+	OctNodeStatus *status = oct_nodetab_edit_status(slot);
+
+	status->max_age_us = oct_policy_max_age_us(policy);
+	oct_nodetab_show_status(slot);
 }

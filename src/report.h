@@ -21,11 +21,24 @@ typedef enum OctLogChecks
 extern bool oct_log_status_changes;
 extern int	oct_log_checks;
 
-extern void oct_report_verdict(int32 slot, uint32 generation,
-							   const OctVerdict *verdict,
-							   const OctOutcome *outcome,
-							   OctEvidence evidence,
-							   int64 check_time_us);
+/* What a try has come to. */
+typedef struct OctFinding
+{
+	int32		slot;
+	uint32		generation;
+	const OctPolicy *policy;	/* that it followed */
+	const OctVerdict *verdict;	/* by now */
+	const OctOutcome *outcome;
+	OctEvidence evidence;
+	const OctNodeAddress *address;	/* that was tried; NULL: as before */
+	int64		check_time_us;
+	OctTime		now;
+} OctFinding;
+
+extern void oct_report_finding(const OctFinding *finding);
+extern void oct_report_unknown(int32 slot, uint32 generation, bool enabled,
+							   OctTime now);
+extern void oct_report_policy(int32 slot, const OctPolicy *policy);
 extern void oct_report_change(const OctNodeSpec *spec,
 							  const OctVerdict *verdict,
 							  const OctOutcome *outcome);

@@ -230,6 +230,14 @@ define_prober_settings(void)
 							 PGC_SIGHUP, 0,
 							 NULL, NULL, NULL);
 
+	DefineCustomIntVariable("octopus.status_max_age",
+							"Sets how old a verdict may become before the health of its node is unknown.",
+							"0 means three times as long as it takes, at worst, to come to the next one; -1 means for ever.",
+							&oct_status_max_age_ms,
+							0, -1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
 	DefineCustomIntVariable("octopus.max_concurrent_checks",
 							"Sets the maximum number of checks that are under way at a time.",
 							"0 means as many as the limit of descriptors allows.",

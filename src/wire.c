@@ -33,6 +33,7 @@
  */
 #include "octypes.h"
 
+#include "policy.h"
 #include "wire.h"
 
 #define HEADER_SIZE		5		/* type and length */
@@ -222,6 +223,15 @@ parameter(const OctWire *wire, const char *name, size_t size)
 	return body + size;
 }
 
+/* The value of a Boolean parameter; what is none changes nothing. */
+static OctAnswer
+answer(const char *value, OctAnswer before)
+{
+	if (strcmp(value, "on") == 0)
+		return OCT_ANSWER_YES;
+	return strcmp(value, "off") == 0 ? OCT_ANSWER_NO : before;
+}
+
 static void
 end_parameter(OctWire *wire)
 {
@@ -229,13 +239,15 @@ end_parameter(OctWire *wire)
 									sizeof("server_version"));
 	const char *standby = parameter(wire, "in_hot_standby",
 									sizeof("in_hot_standby"));
+	const char *read_only = parameter(wire, "default_transaction_read_only",
+									  sizeof("default_transaction_read_only"));
 
 	if (version != NULL)
 		wire->server_version = parse_version(version);
-	else if (standby != NULL && strcmp(standby, "on") == 0)
-		wire->role = OCT_ROLE_STANDBY;
-	else if (standby != NULL && strcmp(standby, "off") == 0)
-		wire->role = OCT_ROLE_PRIMARY;
+	else if (standby != NULL)
+		wire->standby = answer(standby, wire->standby);
+	else if (read_only != NULL)
+		wire->read_only = answer(read_only, wire->read_only);
 }
 
 
@@ -437,7 +449,10 @@ oct_wire_outcome(const OctWire *wire, OctOutcome *outcome)
 	memset(outcome, 0, sizeof(OctOutcome));
 	outcome->reason = wire->reason;
 	outcome->phase = wire->phase;
-	outcome->role = wire->role;
+	outcome->role = wire->standby == OCT_ANSWER_YES ? OCT_ROLE_STANDBY :
+		wire->standby == OCT_ANSWER_NO ? OCT_ROLE_PRIMARY : OCT_ROLE_UNKNOWN;
+	outcome->read_only = oct_policy_read_only(wire->standby, wire->read_only);
+	outcome->encrypted = OCT_ANSWER_NO;
 	outcome->server_version = wire->server_version;
 	if (wire->stage == ENDED)
 	{

@@ -52,7 +52,8 @@ typedef struct OctWire
 	uint8		stage;			/* what may come */
 	uint8		reason;			/* OctReason */
 	uint8		phase;			/* OctPhase */
-	uint8		role;			/* OctRole */
+	uint8		standby;		/* OctAnswer */
+	uint8		read_only;		/* OctAnswer, by default */
 	bool		logged_in;
 	uint8		head_size;		/* bytes in head */
 	char		head[OCT_WIRE_HEAD_SIZE + 1];	/* how this message begins */
