@@ -22,6 +22,7 @@
 #include "storage/lock.h"
 
 #include "compat.h"
+#include "pairs.h"
 #include "regdisk.h"
 
 /* no registry is larger: 100,000 nodes with all their options */
@@ -50,6 +51,7 @@ typedef struct OctRegWriter
 									 * NULL, all do */
 	const OctChange *current;	/* of the group being written, or NULL */
 	size_t		used;			/* of the buffer */
+	bool		holds_password; /* has a group one? */
 } OctRegWriter;
 
 /* there is one image at a time: memory that no transaction has to get anew */
@@ -230,6 +232,8 @@ write_group(void *arg, const OctGroup *group)
 		return true;
 	if (writer->current != NULL && writer->current->group != NULL)
 		group = writer->current->group;
+	writer->holds_password |= oct_pairs_get(&group->policy, "password") != NULL ||
+		oct_pairs_get(&group->policy, "sslpassword") != NULL;
 	return oct_regfile_put_group(&writer->encoder, group);
 }
 
@@ -334,15 +338,17 @@ take_stock(OctRegWriter *writer, OctRegHeader *header)
 
 /*
  * Writes the table, as it will be with the changes applied, over what the file
- * holds and flushes it to disk.  The counts in the header are filled in.  The
- * caller holds the lock of the registry file.
+ * holds and flushes it to disk.  Fills in the counts in the header, and tells
+ * whether a password is in the image.  The caller holds the lock of the registry
+ * file.
  *
  * Closes the descriptor.  Reports a failure at elevel and returns false; the file
  * is gone then.
  */
 bool
 oct_regdisk_write(int fd, const char *path, OctRegHeader *header,
-				  const OctChange *changes, int nchanges, int elevel)
+				  const OctChange *changes, int nchanges,
+				  bool *holds_password, int elevel)
 {
 	OctRegWriter writer = {.fd = fd,.changes = changes,.nchanges = nchanges};
 	bool		done;
@@ -358,6 +364,7 @@ oct_regdisk_write(int fd, const char *path, OctRegHeader *header,
 	}
 	if (writer.becomes != NULL)
 		pfree(writer.becomes);
+	*holds_password = writer.holds_password;
 	if (done)
 		return true;
 

@@ -21,7 +21,8 @@
  *	  name of the *pending* file.  From now on it is true if and only if the
  *	  transaction commits.  See that the commit record is flushed even if
  *	  synchronous_commit is off.  Keep hold of the file that will be replaced,
- *	  by a second name: the transaction after the next writes it over.
+ *	  by a second name: the transaction after the next writes it over.  (Not
+ *	  if there is a password in it: those are nowhere but in the registry.)
  *
  *	  Up to here every failure is an ordinary error.
  *
@@ -81,6 +82,7 @@ static const char *const temporary[OCT_TURNS] = {
 /* the pending file of the transaction under way, or NULL */
 static const char *my_pending = NULL;
 static uint64 my_serial;
+static bool my_image_holds_password;
 
 
 /* ---------- start ---------- */
@@ -213,6 +215,7 @@ oct_registry_startup(void)
 		pg_atomic_init_u64(&oct_registry->judgements[i], 0);
 		unlink(temporary[i]);
 	}
+	oct_registry_forget_files();
 	load_registry();
 	oct_registry->left_over = oct_registry_has_pending();
 	if (oct_regname_exists(OCT_FILE_UNSETTLED))
@@ -258,14 +261,16 @@ oct_registry_open(int elevel, bool drops_only)
 }
 
 /*
- * The files that wait to be written over do so no longer: it is not certain that
- * they have lost the registry's name for good.
+ * The registry has been made in another way than by a transaction.  The files that
+ * wait to be written over do so no longer: it is not certain that they have lost its
+ * name for good.
  */
 void
 oct_registry_forget_files(void)
 {
 	for (int i = 0; i < OCT_TURNS; i++)
 		oct_registry->reusable[i] = false;
+	oct_registry->holds_password = true;
 }
 
 /* Steps 2 and 3 but for the reservation. */
@@ -285,7 +290,8 @@ write_pending(const OctChange *changes, int nchanges, int elevel)
 	oct_registry->reusable[turn] = false;
 	fd = oct_regname_open(temporary[turn], reuse, elevel);
 	if (fd < 0 ||
-		!oct_regdisk_write(fd, temporary[turn], &header, changes, nchanges, elevel))
+		!oct_regdisk_write(fd, temporary[turn], &header, changes, nchanges,
+						   &my_image_holds_password, elevel))
 		return false;
 
 	my_pending = oct_registry_pending[turn];
@@ -295,7 +301,8 @@ write_pending(const OctChange *changes, int nchanges, int elevel)
 
 	/* the flush of the names was one for those of the transaction before, too */
 	oct_registry->turn = (turn + 1) % OCT_TURNS;
-	oct_registry->reusable[turn] = link(OCT_FILE, temporary[turn]) == 0;
+	oct_registry->reusable[turn] = !oct_registry->holds_password &&
+		link(OCT_FILE, temporary[turn]) == 0;
 	ForceSyncCommit();
 	return true;
 }
@@ -331,7 +338,10 @@ oct_registry_commit(const OctChange *changes, int nchanges)
 	if (my_pending != NULL)
 	{
 		if (rename(my_pending, OCT_FILE) == 0)
+		{
 			oct_registry->serial = my_serial;
+			oct_registry->holds_password = my_image_holds_password;
+		}
 		else
 			oct_registry->left_over = true;
 	}
@@ -385,12 +395,13 @@ write_temporary(const OctChange *changes, int nchanges, int elevel)
 		.system_identifier = GetSystemIdentifier(),
 		.serial = ++oct_registry->last_serial,
 	};
+	bool		holds_password;
 	int			fd;
 
 	oct_registry_forget_files();
 	fd = oct_regname_open(OCT_FILE_TEMPORARY, false, elevel);
 	return fd >= 0 && oct_regdisk_write(fd, OCT_FILE_TEMPORARY, &header, changes,
-										nchanges, elevel) ? header.serial : 0;
+										nchanges, &holds_password, elevel) ? header.serial : 0;
 }
 
 /* The changes of oct_registry_amend, for the file. */

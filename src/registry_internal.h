@@ -45,6 +45,7 @@ typedef struct OctSharedRegistry
 	pg_atomic_uint64 judgements[OCT_TURNS]; /* see fate.h; 0 is none yet */
 	int			turn;			/* which names are next */
 	bool		reusable[OCT_TURNS];	/* is there a file to be written over? */
+	bool		holds_password; /* does the registry, or may it? */
 } OctSharedRegistry;
 
 extern OctSharedRegistry *oct_registry; /* NULL: there is none */
