@@ -20,6 +20,7 @@
 #include "optimizer/pathnode.h"
 #include "replication/message.h"
 #include "storage/latch.h"
+#include "storage/lock.h"
 #include "storage/proc.h"
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
@@ -28,6 +29,17 @@
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #endif
+
+/* Takes a lock if it is free and there is room to note it; does not throw. */
+static inline bool
+oct_try_lock(const LOCKTAG *tag, LOCKMODE mode)
+{
+#if PG_VERSION_NUM >= 180000
+	return LockAcquireExtended(tag, mode, false, true, false, NULL, false) != LOCKACQUIRE_NOT_AVAIL;
+#else
+	return LockAcquireExtended(tag, mode, false, true, false, NULL) != LOCKACQUIRE_NOT_AVAIL;
+#endif
+}
 
 /* The number by which other processes find this one's PGPROC. */
 static inline int

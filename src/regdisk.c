@@ -8,11 +8,6 @@
  * be with some changes applied, to a file and flushes it to disk; nobody sees
  * the file until registry.c gives it its name.
  *
- * What core has for such purposes (OpenTransientFile, durable_rename) raises an
- * error, whatever level it is told to report at, when this process has too many
- * files open.  There are transactions that must not fail then, so the calls
- * beneath are used here.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -26,6 +21,8 @@
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 
+#include "compat.h"
+#include "pairs.h"
 #include "regdisk.h"
 
 /* no registry is larger: 100,000 nodes with all their options */
@@ -54,6 +51,7 @@ typedef struct OctRegWriter
 									 * NULL, all do */
 	const OctChange *current;	/* of the group being written, or NULL */
 	size_t		used;			/* of the buffer */
+	bool		holds_password; /* has a group one? */
 } OctRegWriter;
 
 /* there is one image at a time: memory that no transaction has to get anew */
@@ -67,7 +65,7 @@ static bool
 read_file(const char *path, char **data, size_t *size)
 {
 	struct stat st;
-	int			fd = open(path, O_RDONLY | O_NONBLOCK | PG_BINARY | O_CLOEXEC, 0);
+	int			fd = BasicOpenFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY | O_CLOEXEC);
 	int			save_errno = 0;
 
 	*data = NULL;
@@ -234,6 +232,8 @@ write_group(void *arg, const OctGroup *group)
 		return true;
 	if (writer->current != NULL && writer->current->group != NULL)
 		group = writer->current->group;
+	writer->holds_password |= oct_pairs_get(&group->policy, "password") != NULL ||
+		oct_pairs_get(&group->policy, "sslpassword") != NULL;
 	return oct_regfile_put_group(&writer->encoder, group);
 }
 
@@ -258,6 +258,15 @@ is_new_group(const OctChange *change)
 	return change->nadditions > 0 && oct_nodetab_count(change->key) == 0;
 }
 
+/* What the file held before may have been longer. */
+static bool
+cut_off(OctRegWriter *writer)
+{
+	off_t		end = lseek(writer->fd, 0, SEEK_CUR);
+
+	return end >= 0 && ftruncate(writer->fd, end) == 0;
+}
+
 static bool
 write_image(OctRegWriter *writer, const OctRegHeader *header)
 {
@@ -274,16 +283,19 @@ write_image(OctRegWriter *writer, const OctRegHeader *header)
 			return false;
 	}
 	return end_group(writer) && oct_regfile_put_end(&writer->encoder) &&
-		flush_buffer(writer);
+		flush_buffer(writer) && cut_off(writer);
 }
 
-/* Notes what becomes of the slots of nodes of a group. */
-static void
+/* Notes what becomes of the slots of nodes of a group; false without memory. */
+static bool
 note_slots(OctRegWriter *writer, OctGroupKey key, const OctNodeSpec *specs,
 		   int nspecs, bool go)
 {
 	if (nspecs > 0 && writer->becomes == NULL)
-		writer->becomes = palloc0(sizeof(OctNodeSpec *) * oct_nodetab_nslots());
+		writer->becomes = palloc_extended(sizeof(OctNodeSpec *) * oct_nodetab_nslots(),
+										  MCXT_ALLOC_ZERO | MCXT_ALLOC_NO_OOM);
+	if (nspecs > 0 && writer->becomes == NULL)
+		return false;
 	for (int i = 0; i < nspecs; i++)
 	{
 		OctNodeView view;
@@ -291,15 +303,20 @@ note_slots(OctRegWriter *writer, OctGroupKey key, const OctNodeSpec *specs,
 		if (oct_nodetab_lookup(key, &specs[i], &view))
 			writer->becomes[view.rowid] = go ? &gone : &specs[i];
 	}
+	return true;
 }
 
-/* What the image will hold, and in which slots it differs from the table. */
-static void
+/*
+ * What the image will hold, and in which slots it differs from the table; false,
+ * with errno set, without memory.
+ */
+static bool
 take_stock(OctRegWriter *writer, OctRegHeader *header)
 {
 	int			ngroups;
 	int			nnodes;
 
+	errno = ENOMEM;
 	oct_nodetab_totals(&ngroups, &nnodes);
 	for (int i = 0; i < writer->nchanges; i++)
 	{
@@ -310,47 +327,44 @@ take_stock(OctRegWriter *writer, OctRegHeader *header)
 		else if (is_emptied(change))
 			ngroups--;
 		nnodes += change->nadditions - change->nremovals;
-		note_slots(writer, change->key, change->removals, change->nremovals, true);
-		note_slots(writer, change->key, change->updates, change->nupdates, false);
+		if (!note_slots(writer, change->key, change->removals, change->nremovals, true) ||
+			!note_slots(writer, change->key, change->updates, change->nupdates, false))
+			return false;
 	}
 	header->ngroups = (uint32) ngroups;
 	header->nnodes = (uint32) nnodes;
+	return true;
 }
 
 /*
- * Writes the table, as it will be with the changes applied, to a new file and
- * flushes it to disk.  The counts in the header are filled in.  The caller
- * holds the lock of the registry file.
+ * Writes the table, as it will be with the changes applied, over what the file
+ * holds and flushes it to disk.  Fills in the counts in the header, and tells
+ * whether a password is in the image.  The caller holds the lock of the registry
+ * file.
  *
- * Reports a failure at elevel and returns false; the file is gone then.
+ * Closes the descriptor.  Reports a failure at elevel and returns false; the file
+ * is gone then.
  */
 bool
-oct_regdisk_write(const char *path, OctRegHeader *header,
-				  const OctChange *changes, int nchanges, int elevel)
+oct_regdisk_write(int fd, const char *path, OctRegHeader *header,
+				  const OctChange *changes, int nchanges,
+				  bool *holds_password, int elevel)
 {
-	OctRegWriter writer = {.changes = changes, .nchanges = nchanges};
+	OctRegWriter writer = {.fd = fd,.changes = changes,.nchanges = nchanges};
 	bool		done;
 	int			save_errno;
 
-	take_stock(&writer, header);
-
-	writer.fd = BasicOpenFile(path, O_CREAT | O_TRUNC | O_WRONLY | PG_BINARY | O_CLOEXEC);
-	if (writer.fd < 0)
-	{
-		ereport(elevel,
-				(errcode_for_file_access(),
-				 errmsg("could not create file \"%s\": %m", path)));
-		return false;
-	}
-	done = write_image(&writer, header) && pg_fsync(writer.fd) == 0;
+	done = take_stock(&writer, header) && write_image(&writer, header) &&
+		pg_fdatasync(fd) == 0;
 	save_errno = errno;
-	if (close(writer.fd) != 0 && done)
+	if (close(fd) != 0 && done)
 	{
 		done = false;
 		save_errno = errno;
 	}
 	if (writer.becomes != NULL)
 		pfree(writer.becomes);
+	*holds_password = writer.holds_password;
 	if (done)
 		return true;
 
@@ -360,94 +374,6 @@ oct_regdisk_write(const char *path, OctRegHeader *header,
 			(errcode_for_file_access(),
 			 errmsg("could not write file \"%s\": %m", path)));
 	return false;
-}
-
-
-/* ---------- names ---------- */
-
-/*
- * Makes the names in the data directory what they are for good.  Reports a
- * failure at elevel and returns false.
- */
-bool
-oct_regdisk_sync_names(int elevel)
-{
-	int			fd = BasicOpenFile(".", O_RDONLY | PG_BINARY | O_CLOEXEC);
-	int			save_errno = 0;
-
-	/* some file systems cannot flush directories, which then need none */
-	if (fd < 0)
-		save_errno = errno;
-	else if (pg_fsync(fd) != 0 && errno != EBADF && errno != EINVAL)
-		save_errno = errno;
-	if (fd >= 0)
-		close(fd);
-	if (save_errno == 0)
-		return true;
-
-	errno = save_errno;
-	ereport(elevel,
-			(errcode_for_file_access(),
-			 errmsg("could not fsync file \"%s\": %m", DataDir)));
-	return false;
-}
-
-/*
- * Gives a file, which was flushed, another name for good.  Reports a failure at
- * elevel and returns false; the file may have that name all the same.
- */
-bool
-oct_regdisk_rename(const char *from, const char *to, int elevel)
-{
-	if (rename(from, to) == 0)
-		return oct_regdisk_sync_names(elevel);
-	ereport(elevel,
-			(errcode_for_file_access(),
-			 errmsg("could not rename file \"%s\" to \"%s\": %m", from, to)));
-	return false;
-}
-
-/* Removes a file for good; the same of failures. */
-bool
-oct_regdisk_remove(const char *path, int elevel)
-{
-	if (unlink(path) == 0)
-		return oct_regdisk_sync_names(elevel);
-	ereport(elevel,
-			(errcode_for_file_access(),
-			 errmsg("could not remove file \"%s\": %m", path)));
-	return false;
-}
-
-/* Is the file there, as far as can be told? */
-bool
-oct_regdisk_exists(const char *path)
-{
-	return access(path, F_OK) == 0 || errno != ENOENT;
-}
-
-/*
- * Gives a file, if it is there, the name bad_name, or if that is taken bad_name
- * with a number; unless "keep", it loses the name it has.  Raises an error if
- * that fails.
- */
-void
-oct_regdisk_set_aside(const char *path, const char *bad_name, bool keep)
-{
-	char		name[MAXPGPATH];
-
-	if (!oct_regdisk_exists(path))
-		return;
-	strlcpy(name, bad_name, sizeof(name));
-	for (int i = 1; oct_regdisk_exists(name); i++)
-		snprintf(name, sizeof(name), "%s.%d", bad_name, i);
-
-	/* a directory cannot have two names */
-	if ((!keep || link(path, name) != 0) && rename(path, name) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not rename file \"%s\" to \"%s\": %m",
-						path, name)));
 }
 
 
@@ -461,23 +387,28 @@ set_file_tag(LOCKTAG *tag)
 
 /*
  * Takes the lock of the registry file, to the end of the transaction.  A
- * transaction that has to commit whatever happens does not wait for ever, and
- * cannot be cancelled while it does; it may come away without the lock.
+ * transaction that has to commit whatever happens does not wait for ever, cannot
+ * be cancelled while it does, and raises no error; it may come away without the
+ * lock.
  */
 bool
 oct_regdisk_lock(bool patiently)
 {
 	LOCKTAG		tag;
-	int			tries = OCT_LOCK_TRIES;
 
 	set_file_tag(&tag);
-	while (LockAcquire(&tag, ExclusiveLock, false, !patiently) == LOCKACQUIRE_NOT_AVAIL)
+	if (patiently)
 	{
-		if (--tries == 0)
-			return false;
+		(void) LockAcquire(&tag, ExclusiveLock, false, false);
+		return true;
+	}
+	for (int tries = OCT_LOCK_TRIES; tries > 0; tries--)
+	{
+		if (oct_try_lock(&tag, ExclusiveLock))
+			return true;
 		pg_usleep(OCT_LOCK_DELAY_US);
 	}
-	return true;
+	return false;
 }
 
 /* The same if nobody else has it; for who waits for nobody. */
@@ -487,7 +418,7 @@ oct_regdisk_try_lock(void)
 	LOCKTAG		tag;
 
 	set_file_tag(&tag);
-	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+	return oct_try_lock(&tag, ExclusiveLock);
 }
 
 void

@@ -33,18 +33,12 @@ typedef struct OctRegImage
 extern void oct_regdisk_read(const char *path, OctRegImage *image);
 extern void oct_regdisk_free(OctRegImage *image);
 extern void oct_regdisk_tell(const OctRegImage *image, const OctRegSink *sink);
-extern bool oct_regdisk_write(const char *path, OctRegHeader *header,
+extern bool oct_regdisk_write(int fd, const char *path, OctRegHeader *header,
 							  const OctChange *changes, int nchanges,
-							  int elevel);
+							  bool *holds_password, int elevel);
 
-extern bool oct_regdisk_sync_names(int elevel);
-extern bool oct_regdisk_rename(const char *from, const char *to, int elevel);
-extern bool oct_regdisk_remove(const char *path, int elevel);
 extern bool oct_regdisk_lock(bool patiently);
 extern bool oct_regdisk_try_lock(void);
 extern void oct_regdisk_unlock(void);
-extern bool oct_regdisk_exists(const char *path);
-extern void oct_regdisk_set_aside(const char *path, const char *bad_name,
-								  bool keep);
 
 #endif							/* REGDISK_H */

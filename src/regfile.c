@@ -94,6 +94,8 @@ oct_regfile_put_header(OctRegEncoder *encoder, OctRegWrite write, void *arg,
 	encoder->write = write;
 	encoder->arg = arg;
 	encoder->nlines = 0;
+	encoder->ngroups_left = header->ngroups;
+	encoder->nnodes_left = header->nnodes;
 	INIT_CRC32C(encoder->crc);
 
 	snprintf(ngroups, sizeof(ngroups), "%u", header->ngroups);
@@ -127,6 +129,7 @@ oct_regfile_put_group(OctRegEncoder *encoder, const OctGroup *group)
 			return false;
 		fields[nfields++] = pair;
 	}
+	encoder->ngroups_left--;
 	return put_line(encoder, fields, nfields);
 }
 
@@ -173,9 +176,11 @@ oct_regfile_put_node(OctRegEncoder *encoder, const OctNodeSpec *spec)
 	get_node_pairs(&spec->options, &pairs);
 	while ((fields[nfields] = oct_pairs_next(&pairs, &position)) != NULL)
 		nfields++;
+	encoder->nnodes_left--;
 	return put_line(encoder, fields, nfields);
 }
 
+/* Refuses to end a file that does not hold what its header says. */
 bool
 oct_regfile_put_end(OctRegEncoder *encoder)
 {
@@ -184,6 +189,8 @@ oct_regfile_put_end(OctRegEncoder *encoder)
 	char		hex[12];
 	const char *fields[] = {"end", nlines, hex};
 
+	if (encoder->ngroups_left != 0 || encoder->nnodes_left != 0)
+		return false;
 	FIN_CRC32C(crc);
 	snprintf(nlines, sizeof(nlines), "%u", encoder->nlines);
 	snprintf(hex, sizeof(hex), "%08x", crc);

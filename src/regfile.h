@@ -64,6 +64,8 @@ typedef struct OctRegEncoder
 	OctRegWrite write;
 	void	   *arg;
 	uint32		nlines;
+	uint32		ngroups_left;	/* of those that the header tells of */
+	uint32		nnodes_left;
 	pg_crc32c	crc;
 } OctRegEncoder;
 

@@ -20,7 +20,9 @@
  * 3. Write the image, which names this transaction, and give it durably the
  *	  name of the *pending* file.  From now on it is true if and only if the
  *	  transaction commits.  See that the commit record is flushed even if
- *	  synchronous_commit is off.
+ *	  synchronous_commit is off.  Keep hold of the file that will be replaced,
+ *	  by a second name: the transaction after the next writes it over.  (Not
+ *	  if there is a password in it: those are nowhere but in the registry.)
  *
  *	  Up to here every failure is an ordinary error.
  *
@@ -69,9 +71,18 @@
 /* see registry_internal.h */
 OctSharedRegistry *oct_registry = NULL;
 
-/* the image of the transaction under way */
-static bool pending_is_mine = false;
-static uint64 pending_serial;
+/* the files of each turn */
+const char *const oct_registry_pending[OCT_TURNS] = {
+	OCT_FILE ".pending", OCT_FILE ".pending2"
+};
+static const char *const temporary[OCT_TURNS] = {
+	OCT_FILE_TEMPORARY, OCT_FILE_TEMPORARY "2"
+};
+
+/* the pending file of the transaction under way, or NULL */
+static const char *my_pending = NULL;
+static uint64 my_serial;
+static bool my_image_holds_password;
 
 
 /* ---------- start ---------- */
@@ -80,15 +91,20 @@ static uint64 pending_serial;
 void
 oct_registry_request(void)
 {
-	OctRegImage image;
-	OctRegImage pending;
+	const char *files[] = {OCT_FILE, oct_registry_pending[0], oct_registry_pending[1]};
+	uint32		nnodes = 0;
+	uint32		ngroups = 0;
 
-	oct_regdisk_read(OCT_FILE, &image);
-	oct_regdisk_read(OCT_FILE_PENDING, &pending);
-	oct_nodetab_request((int) Max(image.header.nnodes, pending.header.nnodes),
-						(int) Max(image.header.ngroups, pending.header.ngroups));
-	oct_regdisk_free(&image);
-	oct_regdisk_free(&pending);
+	for (int i = 0; i < lengthof(files); i++)
+	{
+		OctRegImage image;
+
+		oct_regdisk_read(files[i], &image);
+		nnodes = Max(nnodes, image.header.nnodes);
+		ngroups = Max(ngroups, image.header.ngroups);
+		oct_regdisk_free(&image);
+	}
+	oct_nodetab_request((int) nnodes, (int) ngroups);
 	RequestAddinShmemSpace(MAXALIGN(sizeof(OctSharedRegistry)));
 }
 
@@ -115,18 +131,31 @@ oct_registry_accept_image(const OctRegImage *image, bool complete)
 		oct_registry_refuse_writes(OCT_FILE, "it holds more than there is room for");
 }
 
-/* Is the pending file a whole one, of a transaction of ours? */
+/* Are the pending files that there are whole ones, of transactions of ours? */
 static bool
 is_pending_ours(void)
 {
-	OctRegImage image;
-	bool		ours;
+	bool		ours = true;
 
-	oct_regdisk_read(OCT_FILE_PENDING, &image);
-	ours = image.state == OCT_REG_GOOD &&
-		image.header.system_identifier == GetSystemIdentifier();
-	oct_regdisk_free(&image);
+	for (int i = 0; i < OCT_TURNS; i++)
+	{
+		OctRegImage image;
+
+		oct_regdisk_read(oct_registry_pending[i], &image);
+		ours = ours && (image.state == OCT_REG_MISSING ||
+						(image.state == OCT_REG_GOOD &&
+						 image.header.system_identifier == GetSystemIdentifier()));
+		oct_regdisk_free(&image);
+	}
 	return ours;
+}
+
+/* Is there a pending file, as far as can be told? */
+bool
+oct_registry_has_pending(void)
+{
+	return oct_regname_exists(oct_registry_pending[0]) ||
+		oct_regname_exists(oct_registry_pending[1]);
 }
 
 /*
@@ -138,7 +167,7 @@ is_pending_ours(void)
 static void
 take_over(const OctRegImage *image)
 {
-	if (oct_regdisk_exists(OCT_FILE_PENDING) && !is_pending_ours())
+	if (!is_pending_ours())
 	{
 		oct_registry_refuse_writes(OCT_FILE, OCT_FOREIGN ", and a pending file is beside it");
 		return;
@@ -181,11 +210,15 @@ oct_registry_startup(void)
 		return;
 
 	memset(oct_registry, 0, sizeof(OctSharedRegistry));
-	pg_atomic_init_u64(&oct_registry->judgement, 0);
+	for (int i = 0; i < OCT_TURNS; i++)
+	{
+		pg_atomic_init_u64(&oct_registry->judgements[i], 0);
+		unlink(temporary[i]);
+	}
+	oct_registry_forget_files();
 	load_registry();
-	unlink(OCT_FILE_TEMPORARY);
-	oct_registry->left_over = oct_regdisk_exists(OCT_FILE_PENDING);
-	if (oct_regdisk_exists(OCT_FILE_UNSETTLED))
+	oct_registry->left_over = oct_registry_has_pending();
+	if (oct_regname_exists(OCT_FILE_UNSETTLED))
 		oct_registry_refuse_writes(OCT_FILE_UNSETTLED, "nobody has said what to do with it");
 }
 
@@ -227,28 +260,49 @@ oct_registry_open(int elevel, bool drops_only)
 	return true;
 }
 
+/*
+ * The registry has been made in another way than by a transaction.  The files that
+ * wait to be written over do so no longer: it is not certain that they have lost its
+ * name for good.
+ */
+void
+oct_registry_forget_files(void)
+{
+	for (int i = 0; i < OCT_TURNS; i++)
+		oct_registry->reusable[i] = false;
+	oct_registry->holds_password = true;
+}
+
 /* Steps 2 and 3 but for the reservation. */
 static bool
 write_pending(const OctChange *changes, int nchanges, int elevel)
 {
+	int			turn = oct_registry->turn;
+	bool		reuse = oct_registry->reusable[turn];
 	OctRegHeader header = {
 		.system_identifier = GetSystemIdentifier(),
 		.serial = ++oct_registry->last_serial,
 		.full_xid = U64FromFullTransactionId(GetTopFullTransactionId()),
 	};
+	int			fd;
 
 	XLogFlush(oct_log_empty_message("octopus_fdw", true));
-	if (!oct_regdisk_write(OCT_FILE_TEMPORARY, &header, changes, nchanges, elevel))
+	oct_registry->reusable[turn] = false;
+	fd = oct_regname_open(temporary[turn], reuse, elevel);
+	if (fd < 0 ||
+		!oct_regdisk_write(fd, temporary[turn], &header, changes, nchanges,
+						   &my_image_holds_password, elevel))
 		return false;
 
-	/* the rename of the transaction before us must not be overtaken */
-	if (!oct_regdisk_sync_names(elevel))
+	my_pending = oct_registry_pending[turn];
+	my_serial = header.serial;
+	if (!oct_regname_give(temporary[turn], my_pending, elevel))
 		return false;
 
-	pending_is_mine = true;
-	pending_serial = header.serial;
-	if (!oct_regdisk_rename(OCT_FILE_TEMPORARY, OCT_FILE_PENDING, elevel))
-		return false;
+	/* the flush of the names was one for those of the transaction before, too */
+	oct_registry->turn = (turn + 1) % OCT_TURNS;
+	oct_registry->reusable[turn] = !oct_registry->holds_password &&
+		link(OCT_FILE, temporary[turn]) == 0;
 	ForceSyncCommit();
 	return true;
 }
@@ -281,14 +335,17 @@ oct_registry_prepare(const OctChange *changes, int nchanges, int elevel)
 void
 oct_registry_commit(const OctChange *changes, int nchanges)
 {
-	if (pending_is_mine)
+	if (my_pending != NULL)
 	{
-		if (rename(OCT_FILE_PENDING, OCT_FILE) == 0)
-			oct_registry->serial = pending_serial;
+		if (rename(my_pending, OCT_FILE) == 0)
+		{
+			oct_registry->serial = my_serial;
+			oct_registry->holds_password = my_image_holds_password;
+		}
 		else
 			oct_registry->left_over = true;
 	}
-	pending_is_mine = false;
+	my_pending = NULL;
 	oct_nodetab_apply(changes, nchanges);
 }
 
@@ -296,9 +353,9 @@ oct_registry_commit(const OctChange *changes, int nchanges)
 void
 oct_registry_abort(void)
 {
-	if (pending_is_mine && unlink(OCT_FILE_PENDING) != 0 && errno != ENOENT)
+	if (my_pending != NULL && unlink(my_pending) != 0 && errno != ENOENT)
 		oct_registry->left_over = true;
-	pending_is_mine = false;
+	my_pending = NULL;
 	oct_nodetab_release();
 }
 
@@ -327,21 +384,37 @@ oct_registry_close(void)
 	oct_regdisk_unlock();
 }
 
-/* The same for the file. */
-static void
-rewrite_file(const OctChange *changes, int nchanges)
+/*
+ * Writes an image that no transaction has to commit, for the file that the caller
+ * gives it to.  Reports a failure at elevel and returns 0, else its serial number.
+ */
+static uint64
+write_temporary(const OctChange *changes, int nchanges, int elevel)
 {
 	OctRegHeader header = {
 		.system_identifier = GetSystemIdentifier(),
 		.serial = ++oct_registry->last_serial,
 	};
+	bool		holds_password;
+	int			fd;
+
+	oct_registry_forget_files();
+	fd = oct_regname_open(OCT_FILE_TEMPORARY, false, elevel);
+	return fd >= 0 && oct_regdisk_write(fd, OCT_FILE_TEMPORARY, &header, changes,
+										nchanges, &holds_password, elevel) ? header.serial : 0;
+}
+
+/* The changes of oct_registry_amend, for the file. */
+static void
+rewrite_file(const OctChange *changes, int nchanges)
+{
+	uint64		serial;
 
 	/* what the catalogs say now must not be undone by a crash */
 	XLogFlush(oct_log_empty_message("octopus_fdw", false));
-	if (!oct_regdisk_write(OCT_FILE_TEMPORARY, &header, changes, nchanges, LOG))
-		return;
-	if (oct_regdisk_rename(OCT_FILE_TEMPORARY, OCT_FILE, LOG))
-		oct_registry->serial = header.serial;
+	serial = write_temporary(changes, nchanges, LOG);
+	if (serial > 0 && oct_regname_give(OCT_FILE_TEMPORARY, OCT_FILE, LOG))
+		oct_registry->serial = serial;
 }
 
 /*
@@ -370,7 +443,7 @@ oct_registry_amend(const OctChange *changes, int nchanges)
 void
 oct_registry_reset(void)
 {
-	OctRegHeader header = {.system_identifier = GetSystemIdentifier()};
+	uint64		serial;
 
 	PreventCommandDuringRecovery("octopus.registry_reset()");
 	(void) oct_regdisk_lock(true);
@@ -380,13 +453,16 @@ oct_registry_reset(void)
 				 errmsg("registry of octopus_fdw is in order")));
 
 	/* the new image first: what comes next takes no room on disk */
-	header.serial = ++oct_registry->last_serial;
-	(void) oct_regdisk_write(OCT_FILE_TEMPORARY, &header, NULL, 0, ERROR);
-	oct_regdisk_set_aside(OCT_FILE_PENDING, OCT_FILE_BAD, false);
-	oct_regdisk_set_aside(OCT_FILE_UNSETTLED, OCT_FILE_BAD, false);
-	oct_regdisk_set_aside(OCT_FILE, OCT_FILE_BAD, true);
-	(void) oct_regdisk_rename(OCT_FILE_TEMPORARY, OCT_FILE, ERROR);
-	oct_registry->serial = header.serial;
+	serial = write_temporary(NULL, 0, ERROR);
+	for (int i = 0; i < OCT_TURNS; i++)
+	{
+		oct_regname_set_aside(oct_registry_pending[i], OCT_FILE_BAD, false);
+		pg_atomic_write_u64(&oct_registry->judgements[i], 0);
+	}
+	oct_regname_set_aside(OCT_FILE_UNSETTLED, OCT_FILE_BAD, false);
+	oct_regname_set_aside(OCT_FILE, OCT_FILE_BAD, true);
+	(void) oct_regname_give(OCT_FILE_TEMPORARY, OCT_FILE, ERROR);
+	oct_registry->serial = serial;
 	oct_registry->left_over = oct_registry->refusing = false;
 	oct_regdisk_unlock();
 }

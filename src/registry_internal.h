@@ -12,15 +12,24 @@
 #include "port/atomics.h"
 
 #include "regdisk.h"
+#include "regname.h"
 #include "registry.h"
 
 #define OCT_FILE			"octopus_fdw.registry"
-#define OCT_FILE_PENDING	OCT_FILE ".pending"
 #define OCT_FILE_TEMPORARY	OCT_FILE ".tmp"
 #define OCT_FILE_UNSETTLED	OCT_FILE ".unsettled"
 #define OCT_FILE_BAD		OCT_FILE ".bad"
 
 #define OCT_FOREIGN			"it belongs to another database system"
+
+/*
+ * The pending file has two names, taken in turn, and so has the file that becomes
+ * it.  What a transaction does to the names need not be durable before the next
+ * one does the same, then: no name is used again before a flush of the directory.
+ */
+#define OCT_TURNS			2
+
+extern const char *const oct_registry_pending[OCT_TURNS];
 
 /*
  * Written by the postmaster before there is any other process, and then with
@@ -33,7 +42,10 @@ typedef struct OctSharedRegistry
 	bool		refusing;		/* is nothing to be written? */
 	char		cause[MAXPGPATH];	/* why: file and cause */
 	volatile bool left_over;	/* is there a pending file to be settled? */
-	pg_atomic_uint64 judgement; /* of it, see fate.h; 0 is none yet */
+	pg_atomic_uint64 judgements[OCT_TURNS]; /* see fate.h; 0 is none yet */
+	int			turn;			/* which names are next */
+	bool		reusable[OCT_TURNS];	/* is there a file to be written over? */
+	bool		holds_password; /* does the registry, or may it? */
 } OctSharedRegistry;
 
 extern OctSharedRegistry *oct_registry; /* NULL: there is none */
@@ -41,6 +53,8 @@ extern OctSharedRegistry *oct_registry; /* NULL: there is none */
 /* in registry.c */
 extern void oct_registry_refuse_writes(const char *path, const char *cause);
 extern void oct_registry_accept_image(const OctRegImage *image, bool complete);
+extern void oct_registry_forget_files(void);
+extern bool oct_registry_has_pending(void);
 
 /* in regsettle.c */
 extern bool oct_registry_must_settle(void);

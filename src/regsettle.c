@@ -20,14 +20,15 @@
 #include "regload.h"
 
 /*
- * Gets a pending file that nobody can judge out of the way.  Nothing is written
- * from now on, even if that fails.
+ * Gets a pending file that nobody can judge out of the way, unless one is there
+ * already.  Nothing is written from now on, even if that fails.
  */
 static bool
-set_aside_pending(const char *cause, int elevel)
+set_aside_pending(const char *path, const char *cause, int elevel)
 {
 	oct_registry_refuse_writes(OCT_FILE_UNSETTLED, cause);
-	return oct_regdisk_rename(OCT_FILE_PENDING, OCT_FILE_UNSETTLED, elevel);
+	return oct_regname_exists(OCT_FILE_UNSETTLED) ||
+		oct_regname_give(path, OCT_FILE_UNSETTLED, elevel);
 }
 
 /* What cannot be read now may be later; always returns false. */
@@ -57,70 +58,90 @@ settle_renamed(int elevel)
 	if (image.state != OCT_REG_GOOD &&
 		(image.state != OCT_REG_MISSING || oct_registry->serial > 0))
 		return report_unreadable(OCT_FILE, &image, elevel);
-	return oct_regdisk_sync_names(elevel);
+	return oct_regname_sync(elevel);
 }
 
 static OctFate
-judge(const OctRegImage *image, bool only_first)
+judge(int turn, const OctRegImage *image, bool only_first)
 {
-	return oct_fate_judge(&oct_registry->judgement, image->header.serial,
+	return oct_fate_judge(&oct_registry->judgements[turn], image->header.serial,
 						  FullTransactionIdFromU64(image->header.full_xid),
 						  only_first);
 }
 
 /* Does with a good pending file what its fate demands. */
 static bool
-settle_image(const OctRegImage *image, int elevel)
+settle_image(int turn, const OctRegImage *image, int elevel)
 {
+	const char *path = oct_registry_pending[turn];
+
 	if (image->header.system_identifier != GetSystemIdentifier())
-		return set_aside_pending(OCT_FOREIGN, elevel);
+		return set_aside_pending(path, OCT_FOREIGN, elevel);
 
 	oct_registry->last_serial = Max(oct_registry->last_serial, image->header.serial);
 	/* a base backup may hold an older pending file than registry */
 	switch (image->header.serial <= oct_registry->serial ? OCT_FATE_ABORTED :
-			judge(image, false))
+			judge(turn, image, false))
 	{
 		case OCT_FATE_COMMITTED:
-			if (!oct_regdisk_rename(OCT_FILE_PENDING, OCT_FILE, elevel))
+			if (!oct_regname_give(path, OCT_FILE, elevel))
 				return false;
 			oct_registry_accept_image(image, oct_regload_replace(image));
 			return true;
 		case OCT_FATE_ABORTED:
-			return oct_regdisk_remove(OCT_FILE_PENDING, elevel);
+			return oct_regname_remove(path, elevel);
 		case OCT_FATE_UNKNOWN:
 			break;
 	}
-	return set_aside_pending("the commit log does not know the transaction that wrote it",
+	return set_aside_pending(path, "the commit log does not know the transaction that wrote it",
 							 elevel);
 }
 
+/* Settles the pending file of a turn, if there is one. */
+static bool
+settle_turn(int turn, const OctRegImage *image, int elevel)
+{
+	switch (image->state)
+	{
+		case OCT_REG_MISSING:
+			break;
+		case OCT_REG_BAD:
+			return set_aside_pending(oct_registry_pending[turn], image->cause, elevel);
+		case OCT_REG_UNREADABLE:
+			return report_unreadable(oct_registry_pending[turn], image, elevel);
+		case OCT_REG_GOOD:
+			return settle_image(turn, image, elevel);
+	}
+	return true;
+}
+
 /*
- * Settles a pending file.  The caller holds the lock of the registry file.
+ * Settles what was left over.  The caller holds the lock of the registry file.
  * Reports a failure at elevel and returns false.
  */
 bool
 oct_registry_settle_pending(int elevel)
 {
-	OctRegImage image;
-	bool		done = false;
+	OctRegImage images[OCT_TURNS];
+	int			older;
+	bool		done = true;
 
-	oct_regdisk_read(OCT_FILE_PENDING, &image);
-	switch (image.state)
+	oct_registry_forget_files();
+	for (int i = 0; i < OCT_TURNS; i++)
+		oct_regdisk_read(oct_registry_pending[i], &images[i]);
+	if (!oct_registry_has_pending())
+		done = settle_renamed(elevel);
+
+	/* the newer one counts if both do */
+	older = images[0].header.serial <= images[1].header.serial ? 0 : 1;
+	for (int i = 0; i < OCT_TURNS && done; i++)
 	{
-		case OCT_REG_MISSING:
-			done = settle_renamed(elevel);
-			break;
-		case OCT_REG_BAD:
-			done = set_aside_pending(image.cause, elevel);
-			break;
-		case OCT_REG_UNREADABLE:
-			done = report_unreadable(OCT_FILE_PENDING, &image, elevel);
-			break;
-		case OCT_REG_GOOD:
-			done = settle_image(&image, elevel);
-			break;
+		int			turn = (older + i) % OCT_TURNS;
+
+		done = settle_turn(turn, &images[turn], elevel);
 	}
-	oct_regdisk_free(&image);
+	for (int i = 0; i < OCT_TURNS; i++)
+		oct_regdisk_free(&images[i]);
 	if (done)
 		oct_registry->left_over = false;
 	return done;
@@ -158,12 +179,17 @@ oct_registry_settle(int elevel)
 void
 oct_registry_judge(void)
 {
-	OctRegImage image;
+	for (int i = 0; i < OCT_TURNS && oct_registry->left_over; i++)
+	{
+		OctRegImage image;
 
-	if (!oct_registry->left_over || pg_atomic_read_u64(&oct_registry->judgement) != 0)
-		return;
-	oct_regdisk_read(OCT_FILE_PENDING, &image);
-	if (image.state == OCT_REG_GOOD)
-		(void) judge(&image, true);
-	oct_regdisk_free(&image);
+		if (pg_atomic_read_u64(&oct_registry->judgements[i]) != 0)
+			continue;
+		oct_regdisk_read(oct_registry_pending[i], &image);
+
+		/* once it is settled the name may be that of a running transaction */
+		if (image.state == OCT_REG_GOOD && oct_registry->left_over)
+			(void) judge(i, &image, true);
+		oct_regdisk_free(&image);
+	}
 }

@@ -15,7 +15,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(
-  registry_path read_bytes write_bytes seal image parse on_disk
+  registry_path pending read_bytes write_bytes seal image parse on_disk
   registered is_registered refused attempt kill_everything crash_restarted
   session ask order hear
   preload_faults fault no_fault fault_hit calls
@@ -28,6 +28,13 @@ sub registry_path
 {
 	my ($node, $suffix) = @_;
 	return $node->data_dir . '/octopus_fdw.registry' . ($suffix // '');
+}
+
+# The path of the pending file that there is, by whichever of its names, or undef.
+sub pending
+{
+	my ($node) = @_;
+	return (grep { -e } map { registry_path($node, $_) } '.pending', '.pending2')[0];
 }
 
 # undef if there is no such file

@@ -50,8 +50,7 @@ like(
 	'the file can be read');
 on_disk($monitor, [ '127.0.0.1', '127.0.0.2' ], 'and has the right checksum');
 is(sprintf('%o', (stat $path)[2] & 07777), '600', 'by its owner only');
-ok(!-e registry_path($monitor, '.pending'), 'nothing is left beside it');
-ok(!-e registry_path($monitor, '.tmp'), 'nothing at all');
+ok(!pending($monitor), 'nothing is pending');
 
 sql("UPDATE octopus.nodes SET node_port = node_port WHERE false;
 	DELETE FROM octopus.nodes WHERE node_name = 'nobody'");
@@ -116,7 +115,7 @@ like(ask($sessions[1], 'COMMIT;'), qr/ERROR:  40001: /, 'the other fails late');
 
 is(registered($monitor), join(' ', sort @names), 'what is not committed is not there');
 is(read_bytes($path), $text, 'nor in the file');
-ok(!-e registry_path($monitor, '.pending'), 'nor pending');
+ok(!pending($monitor), 'nor pending');
 $_->{run}->finish foreach @sessions;
 
 # ---------- synchronous_commit = off ----------

@@ -154,7 +154,7 @@ $monitor->stop;
 write_bytes($path, $good);
 $monitor->start;
 is_registered($monitor, '127.0.0.1 127.0.0.2 127.0.0.8', 'beside the good file it is settled');
-wait_until(sub { !-e "$path.pending" }, 'and nothing is left of it');
+wait_until(sub { !pending($monitor) }, 'and nothing is left of it');
 $monitor->stop;
 write_bytes($path, $good);
 $monitor->start;

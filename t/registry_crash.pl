@@ -14,7 +14,6 @@ use Test::More;
 preload_faults();
 my $monitor = monitor('monitor', fsync => 'on', period => '1h');
 my $data = $monitor->data_dir;
-my $pending = registry_path($monitor, '.pending');
 my $born = $monitor->safe_psql('postgres', 'SELECT pg_postmaster_start_time()');
 
 sub insert
@@ -31,26 +30,45 @@ sub add
 
 # ---------- the steps ----------
 
+# The calls that it takes to register a node.
+sub steps_to_add
+{
+	my ($name) = @_;
+	my @steps;
+
+	fault($monitor, 'any * 1000000 kill');
+	add($name);
+	no_fault($monitor);
+	@steps = calls($monitor);
+	s{ /.*/}{ } foreach @steps;
+	note(join("\n", @steps));
+	return map { s/\d\z//r } @steps;
+}
+
+# Comes to where the next transaction writes over a file that was the registry.
+sub prepare_reuse
+{
+	$monitor->safe_psql('postgres',
+		"INSERT INTO octopus.nodes VALUES ('127.9.0.1'); DELETE FROM octopus.nodes WHERE node_name = '127.9.0.1';" x 2);
+	return;
+}
+
+my @way = (
+	'write octopus_fdw.registry.tmp',
+	'fsync octopus_fdw.registry.tmp',
+	'rename octopus_fdw.registry.pending',
+	'fsync /',
+	'link octopus_fdw.registry.tmp',
+	'rename octopus_fdw.registry');
 add('127.0.0.1');
-fault($monitor, 'any * 1000000 kill');
-add('127.0.0.2');
-no_fault($monitor);
-my @steps = calls($monitor);
-s{ /.*/}{ } foreach @steps;
-note(join("\n", @steps));
-is($steps[0], 'open octopus_fdw.registry.tmp', 'first a temporary file is made');
-is($steps[-1], 'rename octopus_fdw.registry', 'last a file is renamed');
+my @new_steps = steps_to_add('127.0.0.2');
 is_deeply(
-	[ grep { /^(write|rename)/ || $_ eq 'fsync octopus_fdw.registry.tmp' || $_ eq 'fsync /' } @steps ],
-	[
-		'write octopus_fdw.registry.tmp',
-		'fsync octopus_fdw.registry.tmp',
-		'fsync /',
-		'rename octopus_fdw.registry.pending',
-		'fsync /',
-		'rename octopus_fdw.registry'
-	],
-	'between them the image is written, flushed, and becomes the pending file, durably');
+	\@new_steps,
+	[ 'unlink octopus_fdw.registry.tmp', 'open octopus_fdw.registry.tmp', @way ],
+	'a temporary file is made, written, flushed, and becomes the pending file, durably, and at last the registry');
+prepare_reuse();
+my @steps = steps_to_add('127.0.0.3');
+is_deeply(\@steps, [ 'open octopus_fdw.registry.tmp', @way ], 'in the long run no file is made or removed');
 
 # ---------- errors before the commit record ----------
 
@@ -60,21 +78,25 @@ my @faults = (
 		"write .tmp 1 " . ENOSPC, "write .tmp 1 " . EIO,
 		"fsync .tmp 1 " . EIO, "fsync .tmp 1 " . ENOSPC,
 		"rename .pending 1 " . EIO, "rename .pending 1 " . ENOSPC,
-		"fsync / 1 " . EIO, "fsync / 2 " . EIO),
+		"fsync / 1 " . EIO),
 	map({ [ "open * $_ " . EMFILE, 'Too many open files' ] }
 		1 .. grep { /^open/ } @steps));
 
 foreach my $fault (@faults)
 {
-	my ($what, $said) = @$fault;
-	fault($monitor, $what);
-	like(attempt($monitor, insert('127.1.0.1')), qr/ERROR:  \w{5}: .*$said/, "$what: an error");
-	no_fault($monitor);
-	isnt(fault_hit($monitor), '', "$what: it was met");
-	ok(!-e $pending, "$what: nothing is pending");
+	my ($fault_line, $said) = @$fault;
+	foreach my $reuse (0, 1)
+	{
+		my $what = $fault_line . ($reuse ? ', in a file that is used again' : '');
+		$reuse ? prepare_reuse() : $monitor->safe_psql('postgres', 'BEGIN; ' . insert('127.1.0.1') . 'ROLLBACK');
+		fault($monitor, $fault_line);
+		like(attempt($monitor, insert('127.1.0.1')), qr/ERROR:  \w{5}: .*$said/, "$what: an error");
+		no_fault($monitor);
+		isnt(fault_hit($monitor), '', "$what: it was met");
+		ok(!pending($monitor), "$what: nothing is pending");
+	}
 }
-is(registered($monitor), '127.0.0.1 127.0.0.2', 'nothing of all that was registered');
-add('127.0.0.3');
+is(registered($monitor), '127.0.0.1 127.0.0.2 127.0.0.3', 'nothing of all that was registered');
 is($monitor->safe_psql('postgres', 'SELECT pg_postmaster_start_time()'), $born, 'the server is the same');
 unlike(new_log($monitor), qr/PANIC|terminated by signal/, 'nobody died');
 
@@ -102,24 +124,29 @@ wait_until(sub { read_bytes(registry_path($monitor)) !~ /\tdoomed\t/ }, 'which t
 # ---------- the death of everything at every step ----------
 
 my @present = map { "127.0.0.$_" } 1 .. 4;
-my $settled = sub { !-e $pending };
+my $settled = sub { !pending($monitor) };
 
-foreach my $n (1 .. @steps)
+$monitor->restart;
+foreach my $n (1 .. @new_steps + @steps)
 {
 	my $name = sprintf('127.2.0.%02d', $n);
+	my $step = ($n <= @new_steps ? $new_steps[ $n - 1 ] : $steps[ $n - @new_steps - 1 ]) . '$';
+	my $commits = $n == @new_steps || $n == @new_steps + @steps;
 
-	fault($monitor, "any * $n stop");
+	prepare_reuse() if $n > @new_steps;
+	fault($monitor, 'any * ' . ($n <= @new_steps ? $n : $n - @new_steps) . ' stop');
 	my $victim = session($monitor);
 	order($victim, insert($name));
-	wait_until(sub { fault_hit($monitor) ne '' }, "everything dies before: $steps[$n - 1]");
+	wait_until(sub { fault_hit($monitor) ne '' }, "everything dies before: $step");
+	like(fault_hit($monitor) =~ s{ /.*/}{ }r =~ s/\d\z//r, qr/$step/, 'there it is');
 	kill_everything($monitor);
 	eval { $victim->{run}->finish };
 	no_fault($monitor);
 
 	$monitor->start;
-	push @present, $name if $n == @steps;
+	push @present, $name if $commits;
 	is_registered($monitor, join(' ', sort @present),
-		$n == @steps ? 'what has its commit record is there' : 'what has not is not');
+		$commits ? 'what has its commit record is there' : 'what has not is not');
 	wait_until($settled, 'nothing is pending');
 	add(sprintf('127.3.0.%02d', $n));
 	push @present, sprintf('127.3.0.%02d', $n);
@@ -152,7 +179,7 @@ sub add_unrenamed
 	fault($monitor, 'rename .registry 1 ' . EIO);
 	is(attempt($monitor, insert($name)), '', "the rename fails: $name is registered all the same");
 	isnt(fault_hit($monitor), '', 'it did fail');
-	ok(-e $pending, 'the pending file is there');
+	ok(pending($monitor), 'the pending file is there');
 	return;
 }
 
@@ -160,11 +187,11 @@ add_unrenamed('127.0.0.1');
 is(registered($monitor), '127.0.0.1', 'who reads sees it');
 like(attempt($monitor, insert('127.0.0.2')), qr/ERROR:  58030: .*could not rename/,
 	'the next writer cannot settle it');
-ok(-e $pending, 'and leaves it there');
+ok(pending($monitor), 'and leaves it there');
 is(registered($monitor), '127.0.0.1', 'who reads goes on');
 no_fault($monitor);
 add('127.0.0.2');
-ok(!-e $pending, 'with the fault gone a writer can');
+ok(!pending($monitor), 'with the fault gone a writer can');
 on_disk($monitor, [ '127.0.0.1', '127.0.0.2' ], 'and both are in the file');
 
 add_unrenamed('127.0.0.3');
@@ -202,7 +229,7 @@ sub abort_unlinked
 	fault($monitor, 'unlink .pending 1 ' . EIO);
 	like(ask($sessions[1], 'COMMIT;'), qr/ERROR:  40001: /, 'a transaction fails late');
 	isnt(fault_hit($monitor), '', 'and cannot remove its pending file');
-	ok(-e $pending, 'so that is left over');
+	ok(pending($monitor), 'so that is left over');
 	no_fault($monitor);
 	$_->{run}->finish foreach @sessions;
 	return;
@@ -212,7 +239,7 @@ my $four = join(' ', map { "127.0.0.$_" } 1 .. 4);
 abort_unlinked('127.1.0.4');
 is(registered($monitor), $four, 'its node is not there');
 add('127.0.0.5');
-ok(!-e $pending, 'the next writer removes it');
+ok(!pending($monitor), 'the next writer removes it');
 is(registered($monitor), "$four 127.0.0.5", 'and its node only is there');
 
 abort_unlinked('127.1.0.5');

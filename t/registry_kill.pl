@@ -90,7 +90,7 @@ foreach my $round (1 .. $rounds)
 	}
 
 	$monitor->start;
-	wait_until(sub { !-e registry_path($monitor, '.pending') },
+	wait_until(sub { !pending($monitor) },
 		"round $round: all is settled");
 	my %present = map { $_ => 1 } split /\n/,
 	  $monitor->safe_psql('postgres', "SELECT node_name || ':' || node_port FROM octopus.nodes");

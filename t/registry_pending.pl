@@ -34,7 +34,7 @@ sub insert
 sub settled
 {
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return wait_until(sub { !-e $pending }, 'nothing is pending');
+	return wait_until(sub { !pending($monitor) }, 'nothing is pending');
 }
 
 # ---------- a prober starts while a transaction commits ----------
@@ -42,19 +42,19 @@ sub settled
 # after the pending file, before the commit record
 my $session = session($monitor);
 sql(insert('127.0.0.1'));
-fault($monitor, 'fsync / 2 stop');
+fault($monitor, 'fsync / 1 stop');
 order($session, insert('127.0.0.2'));
 wait_until(sub { fault_hit($monitor) ne '' }, 'a writer is stopped in the middle');
 no_fault($monitor);
 my ($writer) = split / /, fault_hit($monitor);
-my $image = read_bytes($pending);
+my $image = read_bytes(pending($monitor));
 my $prober = wait_prober($monitor);
 sql("SELECT pg_terminate_backend($prober)");
 $prober = wait_prober($monitor, $prober);
 is(registered($monitor), '127.0.0.1', 'its node is not there yet');
 sql("SELECT pg_terminate_backend($prober)");
 wait_prober($monitor, $prober);
-is(read_bytes($pending), $image, 'a new prober does not touch its pending file');
+is(read_bytes(pending($monitor) // '/'), $image, 'a new prober does not touch its pending file');
 ok( $monitor->poll_query_until('postgres',
 		"SELECT wait_event_type = 'Extension' FROM pg_stat_activity WHERE backend_type = 'octopus_fdw prober'"),
 	'and does not wait for it');
@@ -75,7 +75,7 @@ ok( $monitor->poll_query_until('postgres',
 $prober = wait_prober($monitor);
 sql("SELECT pg_terminate_backend($prober)");
 wait_prober($monitor, $prober);
-ok(-e $pending, 'a new prober does not touch its pending file');
+ok(pending($monitor), 'a new prober does not touch its pending file');
 is(registered($monitor), '127.0.0.1 127.0.0.2', 'its node is not there yet');
 sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
 like(hear($session), qr/WARNING:  01000: canceling wait/, 'it waits no longer');
@@ -142,6 +142,38 @@ is_registered($monitor, "@present", 'of a committed transaction: it counts');
 settled();
 on_disk($monitor, \@present, 'and is the registry');
 
+# two at once, by either name: who was stopped before his rename was durable, and who
+# came after him
+foreach my $case (
+	[ 'the older one was committed', 1, $committed, $aborted ],
+	[ 'the newer one was', 2, $aborted, $committed ],
+	[ 'both were', 2, $committed, $committed ],
+	[ 'neither was', 0, $aborted, $aborted ])
+{
+	my ($what, $counts, @xids) = @$case;
+	foreach my $names ([ '.pending', '.pending2' ], [ '.pending2', '.pending' ])
+	{
+		$monitor->stop;
+		my $file = read_bytes(registry_path($monitor));
+		foreach my $i (1, 2)
+		{
+			write_bytes(
+				registry_path($monitor, $names->[ $i - 1 ]),
+				image(
+					$file,
+					serial => parse($file)->{serial} + $i,
+					xid => $xids[ $i - 1 ],
+					nodes => [ [ '127.9.0.' . $i, 5432 ] ]));
+		}
+		$monitor->start;
+		settled();
+		is(registered($monitor), join(' ', @present, $counts ? "127.9.0.$counts" : ()),
+			"two files, $what: it counts, the other does not");
+		on_disk($monitor, [ @present, $counts ? "127.9.0.$counts" : () ], "two files, $what: so it stands in the file");
+		sql("DELETE FROM octopus.nodes WHERE node_name LIKE '127.9.%'");
+	}
+}
+
 # Tests that the file is set aside and nothing written before a reset.
 sub set_aside
 {
@@ -207,7 +239,7 @@ sql('SELECT octopus.registry_reset()');
 sql('DELETE FROM octopus.nodes');
 sql(insert('127.0.0.1'));
 $next = sql('SELECT pg_snapshot_xmax(pg_current_snapshot())');
-fault($monitor, 'open .pending 2 stop');
+fault($monitor, 'open .pending 3 stop');
 start_with('127.1.0.6', xid => $next + 2);
 wait_until(sub { fault_hit($monitor) ne '' }, 'the prober is stopped before it asks');
 my ($stopped) = split / /, fault_hit($monitor);

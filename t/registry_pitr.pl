@@ -74,7 +74,7 @@ $after->stop;
 # The pending file of a transaction that is not part of this history any more.
 my $undone = recover('undone', 'before', $file);
 wait_prober($undone);
-wait_until(sub { !-e registry_path($undone, '.pending') }, 'a pending file of the lost future is not left');
+wait_until(sub { !pending($undone) }, 'a pending file of the lost future is not left');
 is(registered($undone), '127.0.0.1', 'and does not count');
 $undone->stop;
 

@@ -51,7 +51,7 @@ my $both = "SELECT count(*) FROM octopus.nodes WHERE node_name = '127.0.0.1'";
 is($copy->safe_psql('postgres', $both), '2', 'a copy has what was registered before');
 wait_health($copy, '127.0.0.1', $primary->port, 1, 'and probes it');
 register($copy, [ '127.0.0.3', 1 ]);
-wait_until(sub { !-e registry_path($copy, '.pending') }, 'nothing is pending there');
+wait_until(sub { !pending($copy) }, 'nothing is pending there');
 ok(parse(read_bytes(registry_path($copy))), 'its file is in order');
 ok(!-e registry_path($copy, '.unsettled'), 'nothing was unsettled');
 kill_everything($copy);

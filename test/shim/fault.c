@@ -4,15 +4,16 @@
  *	  Faults in the calls that a server makes about its registry file.
  *
  * To be preloaded (LD_PRELOAD) into a server.  A call of open, write, fsync,
- * rename, unlink is looked at if the file, or what it is renamed to, has a
- * name beginning with octopus_fdw.registry; so is fsync of the data directory
- * if the same process made such a call before.  The file "fault" in the data
+ * fdatasync, rename, link, unlink is looked at if the file, or the name that it
+ * is given, has a name beginning with octopus_fdw.registry; so is fsync of the
+ * data directory if the same process made such a call before.  The file "fault" in the data
  * directory, if there is one, says in a line what shall happen:
  *
  *	  FUNCTION SUFFIX N ACTION
  *
  * The N-th call of FUNCTION (or of "any") about a file whose name ends with
- * SUFFIX ("*": of whatever name, "/": the data directory) meets the ACTION: a
+ * SUFFIX, a digit behind that not counted ("*": of whatever name, "/": the data
+ * directory), meets the ACTION: a
  * number is the errno with which it fails, as do all later ones ("once" after
  * it: only this one); "kill" kills the process before the call, with signal 9;
  * "stop" stops it there.  Files of the data directory named "fault.calls" and
@@ -67,8 +68,10 @@ has_suffix(const char *path, const char *suffix)
 	size_t		len = strlen(path);
 	size_t		n = strlen(suffix);
 
+	if (len > 0 && path[len - 1] >= '0' && path[len - 1] <= '9')
+		len--;
 	return strcmp(suffix, "*") == 0 ||
-		(len >= n && strcmp(path + len - n, suffix) == 0);
+		(len >= n && strncmp(path + len - n, suffix, n) == 0);
 }
 
 /* Reads what shall happen. */
@@ -211,6 +214,24 @@ fsync(int fd)
 	if (is_our_descriptor(fd, path, sizeof(path)) && meets_fault("fsync", path))
 		return -1;
 	return REAL(fsync) (fd);
+}
+
+int
+fdatasync(int fd)
+{
+	char		path[4096];
+
+	if (is_our_descriptor(fd, path, sizeof(path)) && meets_fault("fsync", path))
+		return -1;
+	return REAL(fdatasync) (fd);
+}
+
+int
+link(const char *from, const char *to)
+{
+	if (is_ours(to) && meets_fault("link", to))
+		return -1;
+	return REAL(link) (from, to);
 }
 
 /* Of a rename the new name counts. */

@@ -153,6 +153,30 @@ a_full_disk_is_told(void **state)
 	room = MAX_BYTES;
 }
 
+/* A file that would be refused when it is read must not come into being. */
+static void
+other_numbers_than_the_header_says_are_no_file(void **state)
+{
+	OctGroup	group = make_group(5, "db", 16385, "server");
+	OctNodeSpec node = make_node("127.0.0.1", 5432);
+
+	for (uint32 ngroups = 0; ngroups <= 2; ngroups++)
+	{
+		for (uint32 nnodes = 0; nnodes <= 2; nnodes++)
+		{
+			OctRegEncoder encoder;
+			OctRegHeader header = {1, 1, 3, ngroups, nnodes};
+
+			nbytes = 0;
+			assert_true(oct_regfile_put_header(&encoder, store, NULL, &header));
+			assert_true(oct_regfile_put_group(&encoder, &group));
+			assert_true(oct_regfile_put_node(&encoder, &node));
+			assert_int_equal(oct_regfile_put_end(&encoder),
+							 ngroups == 1 && nnodes == 1);
+		}
+	}
+}
+
 
 int
 main(void)
@@ -163,6 +187,7 @@ main(void)
 		cmocka_unit_test(no_nodes_and_many),
 		cmocka_unit_test(longest_names),
 		cmocka_unit_test(a_full_disk_is_told),
+		cmocka_unit_test(other_numbers_than_the_header_says_are_no_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

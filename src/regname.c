@@ -1,0 +1,162 @@
+/*-------------------------------------------------------------------------
+ *
+ * regname.c
+ *	  The names of registry files in the data directory: how a file gets one,
+ *	  for good, and loses it.
+ *
+ * What core has for such purposes (OpenTransientFile, durable_rename) raises an
+ * error, whatever level it is told to report at, when this process has too many
+ * files open.  There are transactions that must not fail then, so the calls
+ * beneath are used here.
+ *
+ * Making a file and removing one costs more than writing it, so a file that an
+ * image was replaced in is written over.  Somebody may still read it by the name
+ * that it had, a base backup for one: then it is left to him.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "miscadmin.h"
+#include "storage/fd.h"
+
+#include "regname.h"
+
+/*
+ * Opens a file to write it over; -1 if it is not there, has another name, too, or
+ * is open elsewhere.  Until it is closed, who opens it waits.
+ */
+static int
+open_unused(const char *path)
+{
+#ifdef F_SETLEASE
+	struct stat st;
+	int			fd = BasicOpenFile(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | PG_BINARY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+
+	/*
+	 * The lease is granted if there is no other descriptor of the file.  The
+	 * signal that tells of somebody who waits for us means nothing to a backend
+	 * but a look at its latch; the one sent by default would end it.
+	 */
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+		fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
+		return fd;
+	close(fd);
+#endif
+	return -1;
+}
+
+/*
+ * Opens a file for an image that nobody knows of yet: what is there is written
+ * over, if it may be and nobody uses it, or else is replaced.  The name of such a
+ * file is nobody's business after a crash.  Reports a failure at elevel and
+ * returns -1.
+ */
+int
+oct_regname_open(const char *path, bool reuse, int elevel)
+{
+	int			fd = reuse ? open_unused(path) : -1;
+
+	if (fd >= 0)
+		return fd;
+	if (unlink(path) == 0 || errno == ENOENT)
+		fd = BasicOpenFile(path, O_CREAT | O_EXCL | O_WRONLY | PG_BINARY | O_CLOEXEC);
+	if (fd < 0)
+		ereport(elevel,
+				(errcode_for_file_access(),
+				 errmsg("could not create file \"%s\": %m", path)));
+	return fd;
+}
+
+/*
+ * Makes the names in the data directory what they are for good.  Reports a
+ * failure at elevel and returns false.
+ */
+bool
+oct_regname_sync(int elevel)
+{
+	int			fd = BasicOpenFile(".", O_RDONLY | PG_BINARY | O_CLOEXEC);
+	int			save_errno = 0;
+
+	/* some file systems cannot flush directories, which then need none */
+	if (fd < 0)
+		save_errno = errno;
+	else if (pg_fsync(fd) != 0 && errno != EBADF && errno != EINVAL)
+		save_errno = errno;
+	if (fd >= 0)
+		close(fd);
+	if (save_errno == 0)
+		return true;
+
+	errno = save_errno;
+	ereport(elevel,
+			(errcode_for_file_access(),
+			 errmsg("could not fsync file \"%s\": %m", DataDir)));
+	return false;
+}
+
+/*
+ * Gives a file, which was flushed, another name for good.  Reports a failure at
+ * elevel and returns false; the file may have that name all the same.
+ */
+bool
+oct_regname_give(const char *from, const char *to, int elevel)
+{
+	if (rename(from, to) == 0)
+		return oct_regname_sync(elevel);
+	ereport(elevel,
+			(errcode_for_file_access(),
+			 errmsg("could not rename file \"%s\" to \"%s\": %m", from, to)));
+	return false;
+}
+
+/* Removes a file for good; the same of failures. */
+bool
+oct_regname_remove(const char *path, int elevel)
+{
+	if (unlink(path) == 0)
+		return oct_regname_sync(elevel);
+	ereport(elevel,
+			(errcode_for_file_access(),
+			 errmsg("could not remove file \"%s\": %m", path)));
+	return false;
+}
+
+/* Is the file there, as far as can be told? */
+bool
+oct_regname_exists(const char *path)
+{
+	return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
+/*
+ * Gives a file, if it is there, the name bad_name, or if that is taken bad_name
+ * with a number; unless "keep", it loses the name it has.  Raises an error if
+ * that fails.
+ */
+void
+oct_regname_set_aside(const char *path, const char *bad_name, bool keep)
+{
+	char		name[MAXPGPATH];
+
+	if (!oct_regname_exists(path))
+		return;
+	strlcpy(name, bad_name, sizeof(name));
+	for (int i = 1; oct_regname_exists(name); i++)
+		snprintf(name, sizeof(name), "%s.%d", bad_name, i);
+
+	/* a directory cannot have two names */
+	if ((!keep || link(path, name) != 0) && rename(path, name) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not rename file \"%s\" to \"%s\": %m",
+						path, name)));
+}
