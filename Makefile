@@ -83,7 +83,7 @@ CLIENT_LIBS = -L$(pkglibdir) -lpgcommon -lpgport $(libpq)
 
 # Floor 0 outside the server, with assertions and sanitizers on.
 FLOOR0 = policy probe wire wiresend wireerror timerq printable pairs optable \
-	regfile regparse namecache
+	regfile regparse namecache latency tally
 FLOOR0_FILES = $(wildcard $(FLOOR0:%=src/%.c))
 UNIT = $(patsubst test/unit/%.c,build/%,$(sort $(wildcard test/unit/test_*.c))) \
 	$(FUZZED:%=build/fuzz_%)

@@ -181,6 +181,110 @@ COMMENT ON COLUMN node_status.ssl IS
 COMMENT ON COLUMN node_status.in_flight IS
 	'is a check under way right now?';
 
+-- The same nodes in numbers.
+CREATE FOREIGN TABLE node_stats (
+	server_name           name,
+	node_name             text,
+	node_port             integer,
+	check_count           bigint,
+	success_count         bigint,
+	failure_count         bigint,
+	timeout_count         bigint,
+	retry_count           bigint,
+	void_count            bigint,
+	transition_count      bigint,
+	dns_failure_count     bigint,
+	connection_loss_count bigint,
+	total_check_time      double precision,
+	min_check_time        double precision,
+	max_check_time        double precision,
+	mean_check_time       double precision,
+	stddev_check_time     double precision,
+	p50_check_time        double precision,
+	p95_check_time        double precision,
+	p99_check_time        double precision,
+	healthy_time          double precision,
+	unhealthy_time        double precision,
+	unknown_time          double precision,
+	stats_reset           timestamp with time zone
+) SERVER octopus OPTIONS (table_name 'node_stats', all_servers 'true');
+
+COMMENT ON FOREIGN TABLE node_stats IS
+	'counts and times of the checks of each node, since stats_reset';
+COMMENT ON COLUMN node_stats.server_name IS
+	'foreign server that the node is registered on';
+COMMENT ON COLUMN node_stats.node_name IS
+	'name of the node, as it was registered';
+COMMENT ON COLUMN node_stats.node_port IS
+	'port of the node';
+COMMENT ON COLUMN node_stats.check_count IS
+	'checks that came to an end: the next two and void_count';
+COMMENT ON COLUMN node_stats.success_count IS
+	'checks that succeeded';
+COMMENT ON COLUMN node_stats.failure_count IS
+	'checks that failed';
+COMMENT ON COLUMN node_stats.timeout_count IS
+	'checks that failed because the node did not answer in time';
+COMMENT ON COLUMN node_stats.retry_count IS
+	'checks that repeated a failed one before there was a verdict';
+COMMENT ON COLUMN node_stats.void_count IS
+	'checks that say nothing of the node: the trouble was here, or with the resolver';
+COMMENT ON COLUMN node_stats.transition_count IS
+	'changes between healthy and unhealthy';
+COMMENT ON COLUMN node_stats.dns_failure_count IS
+	'checks that found no address for the name';
+COMMENT ON COLUMN node_stats.connection_loss_count IS
+	'sessions that the node ended, held ones included';
+COMMENT ON COLUMN node_stats.total_check_time IS
+	'time that successful checks took together, in milliseconds';
+COMMENT ON COLUMN node_stats.min_check_time IS
+	'shortest time that a successful check took, in milliseconds';
+COMMENT ON COLUMN node_stats.max_check_time IS
+	'longest time that a successful check took, in milliseconds';
+COMMENT ON COLUMN node_stats.mean_check_time IS
+	'mean time that successful checks took, in milliseconds';
+COMMENT ON COLUMN node_stats.stddev_check_time IS
+	'population standard deviation of the time that successful checks took, in milliseconds';
+COMMENT ON COLUMN node_stats.p50_check_time IS
+	'time that half of the successful checks did not exceed, in milliseconds, give or take 6.25 percent';
+COMMENT ON COLUMN node_stats.p95_check_time IS
+	'time that 95 percent of the successful checks did not exceed, in milliseconds, give or take 6.25 percent';
+COMMENT ON COLUMN node_stats.p99_check_time IS
+	'time that 99 percent of the successful checks did not exceed, in milliseconds, give or take 6.25 percent';
+COMMENT ON COLUMN node_stats.healthy_time IS
+	'for how long the node was healthy, up to now, in seconds';
+COMMENT ON COLUMN node_stats.unhealthy_time IS
+	'for how long the node was unhealthy, up to now, in seconds';
+COMMENT ON COLUMN node_stats.unknown_time IS
+	'for how long nothing was known of the node, up to now, in seconds';
+COMMENT ON COLUMN node_stats.stats_reset IS
+	'since when all this counts: the registration, the start of the server, or the last reset';
+
+-- How long checks take.
+CREATE FOREIGN TABLE node_latency (
+	server_name name,
+	node_name   text,
+	node_port   integer,
+	lower_bound double precision,
+	upper_bound double precision,
+	count       bigint
+) SERVER octopus OPTIONS (table_name 'node_latency', all_servers 'true');
+
+COMMENT ON FOREIGN TABLE node_latency IS
+	'histogram of the time that successful checks of each node took, without its empty buckets';
+COMMENT ON COLUMN node_latency.server_name IS
+	'foreign server that the node is registered on';
+COMMENT ON COLUMN node_latency.node_name IS
+	'name of the node, as it was registered';
+COMMENT ON COLUMN node_latency.node_port IS
+	'port of the node';
+COMMENT ON COLUMN node_latency.lower_bound IS
+	'shortest time that counts here, in milliseconds';
+COMMENT ON COLUMN node_latency.upper_bound IS
+	'shortest time that is too long to count here, in milliseconds';
+COMMENT ON COLUMN node_latency.count IS
+	'successful checks that took a time in between';
+
 CREATE FUNCTION prober_state(
 	OUT pid              integer,
 	OUT backend_start    timestamp with time zone,
@@ -197,8 +301,6 @@ CREATE FUNCTION prober_state(
 RETURNS record
 AS 'MODULE_PATHNAME', 'octopus_prober_state'
 LANGUAGE C STRICT VOLATILE PARALLEL SAFE;
-
-REVOKE EXECUTE ON FUNCTION prober_state() FROM PUBLIC;
 
 COMMENT ON FUNCTION prober_state() IS
 	'what octopus.monitor shows';
@@ -232,3 +334,12 @@ COMMENT ON COLUMN monitor.suspended IS
 	'is nobody checked, because octopus.enable_health_checks is off?';
 COMMENT ON COLUMN monitor.stats_reset IS
 	'since when max_lateness is measured';
+
+-- PUBLIC may do nothing, pg_monitor may look.
+REVOKE EXECUTE ON FUNCTION octopus_fdw_handler(), octopus_fdw_validator(text[], oid),
+	prober_state() FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA octopus TO pg_monitor;
+GRANT SELECT ON nodes, node_options, node_status, node_stats, node_latency, monitor
+	TO pg_monitor;
+GRANT EXECUTE ON FUNCTION prober_state() TO pg_monitor;

@@ -155,7 +155,6 @@ FETCH FROM c \gset
 DELETE FROM octopus.nodes WHERE CURRENT OF c; \echo :SQLSTATE
 ROLLBACK;
 COPY octopus.nodes TO stdout; \echo :SQLSTATE
-IMPORT FOREIGN SCHEMA octopus FROM SERVER octopus INTO public; \echo :SQLSTATE
 CREATE UNIQUE INDEX ON octopus.nodes (node_name); \echo :SQLSTATE
 
 -- nobody but the owner and whom he lets

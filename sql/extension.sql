@@ -21,7 +21,7 @@ ORDER BY attnum;
 SELECT extversion, extrelocatable, extnamespace::regnamespace
 FROM pg_extension WHERE extname = 'octopus_fdw';
 
--- who may what: nobody but the owner
+-- who may what: pg_monitor may look
 SELECT has_schema_privilege('pg_monitor', 'octopus', 'USAGE') AS schema_usage,
        has_table_privilege('pg_monitor', 'octopus.nodes', 'SELECT') AS table_select,
        has_server_privilege('pg_monitor', 'octopus', 'USAGE') AS server_usage;

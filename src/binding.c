@@ -20,14 +20,18 @@
 
 #include "adopt.h"
 #include "binding.h"
+#include "latencydata.h"
 #include "nodesdata.h"
 #include "nodetab.h"
+#include "statsdata.h"
 #include "statusdata.h"
 
 /* All there are. */
 static const OctDataset *const datasets[] = {
 	&oct_nodesdata,
 	&oct_statusdata,
+	&oct_statsdata,
+	&oct_latencydata,
 };
 
 /* The dataset of that name, or NULL. */

@@ -19,6 +19,8 @@
 
 #include "executor/tuptable.h"
 
+#include "statusset.h"
+
 /* More columns than any dataset has. */
 #define OCT_MAX_COLUMNS		32
 
@@ -57,7 +59,22 @@ typedef struct OctDatasetColumn
 	const char *name;
 	Oid			typid;
 	const char *type_name;
+	const char *traits;			/* of a table's column, in SQL; NULL: none */
 } OctDatasetColumn;
+
+/* The first columns of a dataset about nodes. */
+enum
+{
+	OCT_KEY_COLUMN_SERVER,
+	OCT_KEY_COLUMN_NAME,
+	OCT_KEY_COLUMN_PORT,
+	OCT_KEY_COLUMNS
+};
+
+#define OCT_KEY_COLUMN_ROWS \
+	{"server_name", NAMEOID, "name"}, \
+	{"node_name", TEXTOID, "text"}, \
+	{"node_port", INT4OID, "integer"}
 
 struct OctDataset
 {
@@ -90,5 +107,13 @@ oct_binding_wants(const OctBinding *binding, int first, int last)
 	}
 	return false;
 }
+
+/* what datasets about nodes have in common */
+extern OctStatusQuery oct_dataset_query(const OctBinding *binding);
+extern OctStatusSet *oct_dataset_read(const OctScanQuery *scan,
+									  OctStatusQuery query);
+extern double oct_dataset_count(const OctBinding *binding);
+extern Datum oct_dataset_key(const OctStatusSet *set, OctStatusRow *row,
+							 int column);
 
 #endif							/* DATASET_H */

@@ -19,9 +19,9 @@
 #include "regview.h"
 
 static const OctDatasetColumn columns[] = {
-	[OCT_COLUMN_NODE_NAME] = {"node_name", TEXTOID, "text"},
-	[OCT_COLUMN_NODE_PORT] = {"node_port", INT4OID, "integer"},
-	[OCT_COLUMN_HEALTH_STATUS] = {"health_status", INT4OID, "integer"},
+	[OCT_COLUMN_NODE_NAME] = {"node_name", TEXTOID, "text", "NOT NULL"},
+	[OCT_COLUMN_NODE_PORT] = {"node_port", INT4OID, "integer", "NOT NULL DEFAULT 5432"},
+	[OCT_COLUMN_HEALTH_STATUS] = {"health_status", INT4OID, "integer", "DEFAULT -1"},
 	[OCT_COLUMN_ENABLED] = {"enabled", BOOLOID, "boolean"},
 	[OCT_COLUMN_HOSTADDR] = {"hostaddr", TEXTOID, "text"},
 	[OCT_COLUMN_PERIOD] = {"health_check_period", INT4OID, "integer"},

@@ -8,6 +8,11 @@
  * counter names and repeats only if a flip passed meanwhile.  So a prober
  * stopped in the middle of writing delays nobody.
  *
+ * The histogram of latencies is too large to be there twice.  It follows the
+ * copies by one success at most: the prober flips, then counts the success there.
+ * A reader, who takes both between the same flips, sees by the sums whether that
+ * one is missing, and adds it.
+ *
  * A verdict is shown as long as it is fresh enough, by the monotonic clock, so
  * that nobody is misled by a prober that is stopped, busy or gone.
  *
@@ -27,15 +32,28 @@ int			oct_status_max_age_ms = 0;
 
 /* ---------- readers ---------- */
 
-/* Is the verdict too old, by what the prober or the setting says? */
+/* Until when a verdict may be shown, by what the prober or the setting says. */
+static OctTime
+fresh_until(OctTime judged, int64 max_age_us)
+{
+	if (oct_status_max_age_ms < 0)
+		return OCT_TIME_NEVER;
+	if (oct_status_max_age_ms > 0)
+		max_age_us = oct_status_max_age_ms * OCT_US_PER_MS;
+	return oct_time_add_us(judged, max_age_us);
+}
+
+/* The same of a status. */
+OctTime
+oct_nodetab_fresh_until(const OctNodeStatus *status)
+{
+	return fresh_until(status->judged, status->max_age_us);
+}
+
 static bool
 is_stale(OctTime judged, int64 max_age_us, OctTime now)
 {
-	if (oct_status_max_age_ms < 0)
-		return false;
-	if (oct_status_max_age_ms > 0)
-		max_age_us = oct_status_max_age_ms * OCT_US_PER_MS;
-	return oct_time_diff_us(now, judged) > max_age_us;
+	return oct_time_before(fresh_until(judged, max_age_us), now);
 }
 
 /*
@@ -96,13 +114,41 @@ read_schedule(int32 slot)
 	return schedule;
 }
 
+/* Makes a histogram that was read with a status agree with it. */
+static void
+complete_latency(const OctNodeStatus *status, OctLatency *latency)
+{
+	const OctTally *tally = &status->tally;
+
+	if (status->latency_void)
+		memset(latency, 0, sizeof(OctLatency));
+	else if (oct_latency_total(latency) < tally->successes)
+		oct_latency_record(latency, tally->last_us);
+}
+
+/* Nothing is known of a node. */
+static void
+forget(OctStatusCopy *copy, OctStatusDepth depth, char *message,
+	   OctLatency *latency)
+{
+	memset(&copy->status, 0, depth);
+	copy->status.health = OCT_UNKNOWN;
+	copy->schedule = (OctSchedule) {.due = OCT_TIME_NEVER};
+	if (message != NULL)
+		message[0] = '\0';
+	if (latency != NULL)
+		memset(latency, 0, sizeof(OctLatency));
+}
+
 /*
  * Copies the status that readers may see of a slot whose spec is of the given
- * generation, as far as it is wanted; the message if there is room for it.
+ * generation, as far as it is wanted; message and histogram (of which the tally
+ * is a part) if there is room for them.
  */
 void
 oct_nodestatus_copy(int32 slot, uint32 generation, OctTime now,
-					OctStatusDepth depth, OctStatusCopy *copy, char *message)
+					OctStatusDepth depth, OctStatusCopy *copy, char *message,
+					OctLatency *latency)
 {
 	OctSharedStatus *shared = &oct_slots[slot].status;
 	OctNodeStatus *status = &copy->status;
@@ -115,6 +161,8 @@ oct_nodestatus_copy(int32 slot, uint32 generation, OctTime now,
 		memcpy(status, &shared->copy[flips & 1], depth);
 		if (message != NULL)
 			copy_message(message, shared->copy[flips & 1].message);
+		if (latency != NULL)
+			*latency = shared->latency;
 		pg_read_barrier();
 	} while (pg_atomic_read_u32(&shared->flips) != flips);
 
@@ -122,13 +170,14 @@ oct_nodestatus_copy(int32 slot, uint32 generation, OctTime now,
 	copy->state = OCT_STATE_INITIALIZING;
 	if (status->generation != generation)
 	{
-		memset(status, 0, depth);
-		status->health = OCT_UNKNOWN;
-		if (message != NULL)
-			message[0] = '\0';
-		copy->schedule = (OctSchedule) {.due = OCT_TIME_NEVER};
+		forget(copy, depth, message, latency);
 		return;
 	}
+	if (latency != NULL)
+		complete_latency(status, latency);
+	if (depth >= OCT_STATUS_TALLY)
+		oct_tally_account(&status->tally, status->health,
+						  oct_nodetab_fresh_until(status), now);
 	if (depth >= OCT_STATUS_DETAIL && status->has_outcome)
 		copy->state = oct_policy_state(&(OctVerdict) {status->health,
 									   status->failures, status->successes},
@@ -167,7 +216,7 @@ oct_nodetab_edit_status(int32 slot)
 
 	/* the flip before must not be seen after what is written now */
 	pg_write_barrier();
-	memcpy(next, shown, OCT_STATUS_DETAIL);
+	memcpy(next, shown, OCT_STATUS_TALLY);
 	copy_message(next->message, shown->message);
 	return next;
 }
@@ -180,6 +229,23 @@ oct_nodetab_show_status(int32 slot)
 
 	pg_write_barrier();
 	pg_atomic_write_u32(&shared->flips, pg_atomic_read_u32(&shared->flips) + 1);
+}
+
+/* Counts a success that is shown already.  Does not throw. */
+void
+oct_nodetab_record_latency(int32 slot, int64 check_time_us)
+{
+	pg_write_barrier();
+	oct_latency_record(&oct_slots[slot].status.latency, check_time_us);
+}
+
+/* Forgets all of them, while nobody looks: see latency_void.  Does not throw. */
+void
+oct_nodetab_clear_latency(int32 slot)
+{
+	pg_write_barrier();
+	memset(&oct_slots[slot].status.latency, 0, sizeof(OctLatency));
+	pg_write_barrier();
 }
 
 /* The next try of a slot's node is due then, or never. */

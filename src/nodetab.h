@@ -22,7 +22,9 @@
 
 #include "datatype/timestamp.h"
 
+#include "latency.h"
 #include "rowset.h"
+#include "tally.h"
 
 /* Settings, given their names in settings.c; both need a restart. */
 extern PGDLLIMPORT int oct_max_nodes;
@@ -64,6 +66,11 @@ typedef struct OctNodeStatus
 	OctNodeAddress address;		/* that was tried last */
 	int32		server_version; /* as the server told last, 0 never */
 
+	/* from here on: OCT_STATUS_TALLY */
+	TimestampTz stats_reset;	/* since when the tally counts */
+	bool		latency_void;	/* the histogram is not to be looked at */
+	OctTally	tally;
+
 	char		message[OCT_MESSAGE_SIZE];	/* of the last try, as it came */
 } OctNodeStatus;
 
@@ -71,7 +78,8 @@ typedef struct OctNodeStatus
 typedef enum OctStatusDepth
 {
 	OCT_STATUS_HEALTH = offsetof(OctNodeStatus, failures),
-	OCT_STATUS_DETAIL = offsetof(OctNodeStatus, message)
+	OCT_STATUS_DETAIL = offsetof(OctNodeStatus, stats_reset),
+	OCT_STATUS_TALLY = offsetof(OctNodeStatus, message)
 } OctStatusDepth;
 
 /* When the next try of a node is. */
@@ -188,6 +196,9 @@ extern int	oct_nodetab_next_changes(OctChangeCursor *cursor,
 extern const OctNodeStatus *oct_nodetab_shown_status(int32 slot);
 extern OctNodeStatus *oct_nodetab_edit_status(int32 slot);
 extern void oct_nodetab_show_status(int32 slot);
+extern void oct_nodetab_record_latency(int32 slot, int64 check_time_us);
+extern void oct_nodetab_clear_latency(int32 slot);
+extern OctTime oct_nodetab_fresh_until(const OctNodeStatus *status);
 extern void oct_nodetab_schedule(int32 slot, OctTime due);
 extern void oct_nodetab_schedule_running(int32 slot);
 

@@ -23,6 +23,7 @@ typedef struct OctSharedStatus
 	pg_atomic_uint32 flips;		/* copy[flips & 1] is shown */
 	pg_atomic_uint64 schedule;	/* see oct_nodestatus_copy */
 	OctNodeStatus copy[2];
+	OctLatency	latency;		/* of the successes that the tally counts */
 } OctSharedStatus;
 
 /* All but status: protected by the table's lock. */
@@ -90,6 +91,6 @@ extern OctHealth oct_nodestatus_health(int32 slot, uint32 generation,
 									   OctTime now);
 extern void oct_nodestatus_copy(int32 slot, uint32 generation, OctTime now,
 								OctStatusDepth depth, OctStatusCopy *copy,
-								char *message);
+								char *message, OctLatency *latency);
 
 #endif							/* NODETAB_INTERNAL_H */

@@ -20,6 +20,7 @@
 #include "binding.h"
 #include "ddl.h"
 #include "gauges.h"
+#include "importschema.h"
 #include "modify.h"
 #include "prober.h"
 #include "registry.h"
@@ -79,6 +80,7 @@ octopus_fdw_handler(PG_FUNCTION_ARGS)
 
 	oct_scan_set_callbacks(routine);
 	oct_modify_set_callbacks(routine);
+	oct_importschema_set_callbacks(routine);
 	PG_RETURN_POINTER(routine);
 }
 

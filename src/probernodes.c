@@ -196,7 +196,7 @@ update_policy(OctNode *node, OctTime now)
 	else if (policy.enabled)
 	{
 		oct_probe_on_policy(&node->probe, &node->policy, now);
-		oct_report_policy(node->slot, &node->policy);
+		oct_report_policy(node->slot, node->generation, &node->policy, now);
 	}
 	if (policy.enabled)
 		oct_prober_arm(node);
@@ -242,7 +242,7 @@ take_node(const OctSlotChange *change, OctTime now)
 		verdict.failures = status->failures;
 		verdict.successes = status->successes;
 		node->role = status->role;
-		oct_report_policy(node->slot, &node->policy);
+		oct_report_policy(node->slot, node->generation, &node->policy, now);
 		due = oct_time_add_us(now, pg_prng_uint64_range(&pg_global_prng_state, 0,
 														spread_ms * OCT_US_PER_MS));
 	}

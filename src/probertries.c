@@ -124,12 +124,13 @@ evidence_of(const OctNode *node, const OctOutcome *outcome)
 /* Makes known what a try, at the address given if any, came to. */
 static void
 report(OctNode *node, const OctNodeAddress *address, const OctOutcome *outcome,
-	   OctEvidence evidence, bool changed, OctTime now)
+	   OctEvidence evidence, bool retry, bool changed, OctTime now)
 {
 	OctFinding	finding = {
 		.slot = node->slot,
 		.generation = node->generation,
 		.policy = &node->policy,
+		.retry = retry,
 		.verdict = &node->probe.verdict,
 		.outcome = outcome,
 		.evidence = evidence,
@@ -176,6 +177,7 @@ finish_try(OctNode *node, OctOutcome *outcome)
 	OctEvidence evidence;
 	OctNodeAddress address;
 	bool		contacted = !node->syncing;
+	bool		retry = oct_policy_in_doubt(&node->probe.verdict);
 	bool		changed;
 
 	if (oct_probe_is_void(&node->probe, &node->policy, outcome->reason, lag_by(now)))
@@ -194,7 +196,8 @@ finish_try(OctNode *node, OctOutcome *outcome)
 	leave(node);
 	changed = oct_probe_on_outcome(&node->probe, &node->policy, evidence, now);
 	oct_prober_arm(node);
-	report(node, contacted ? &address : NULL, outcome, evidence, changed, now);
+	report(node, contacted ? &address : NULL, outcome, evidence, retry, changed,
+		   now);
 }
 
 
@@ -357,6 +360,7 @@ finish_held(OctNode *node, OctOutcome *outcome)
 		finish_try(node, outcome);
 		return;
 	}
+	oct_report_loss(node->slot);
 	doubt_us = oct_prober_doubt_us(node, now);
 	oct_prober_end_held(node);
 	if (node->probe.state != OCT_PROBE_WAITING)
@@ -385,6 +389,7 @@ expire(OctNode *node)
 
 	if (node->syncing)
 	{
+		oct_report_loss(node->slot);
 		oct_prober_end_held(node);
 		return;
 	}

@@ -115,18 +115,28 @@ oct_report_trouble(const OctNodeSpec *spec, const OctOutcome *outcome,
 			 errdetail("%s", cause)));
 }
 
-/* The status that is to come, of which the last one is only if it is the node's. */
+/*
+ * The status that is to come, which begins as the last one if that is of the same
+ * node, with its time accounted for.
+ */
 static OctNodeStatus *
 begin_status(int32 slot, uint32 generation, OctTime now)
 {
 	OctNodeStatus *status = oct_nodetab_edit_status(slot);
 
 	if (status->generation == generation)
+	{
+		oct_tally_account(&status->tally, status->health,
+						  oct_nodetab_fresh_until(status), now);
 		return status;
+	}
+	oct_nodetab_clear_latency(slot);
 	memset(status, 0, sizeof(OctNodeStatus));
 	status->generation = generation;
 	status->health = OCT_UNKNOWN;
 	status->judged = now;
+	status->tally.accounted = now;
+	status->stats_reset = GetCurrentTimestamp();
 	return status;
 }
 
@@ -159,6 +169,22 @@ note_outcome(OctNodeStatus *status, const OctOutcome *outcome)
 	strlcpy(status->message, outcome->message, OCT_MESSAGE_SIZE);
 }
 
+static void
+note_tally(OctNodeStatus *status, const OctFinding *finding)
+{
+	OctTally   *tally = &status->tally;
+
+	tally->retries += finding->retry;
+	if (finding->evidence == OCT_EVIDENCE_ALIVE)
+		oct_tally_success(tally, finding->check_time_us);
+	else if (finding->evidence == OCT_EVIDENCE_DEAD)
+		oct_tally_failure(tally, finding->outcome->reason);
+	else
+		oct_tally_void(tally, finding->outcome->reason);
+	if (status->health != OCT_UNKNOWN && finding->verdict->health != status->health)
+		tally->transitions++;
+}
+
 /*
  * Publishes what a try has come to.  What is no evidence says why there is no
  * verdict, if there is none, and else nothing.  Does not throw.
@@ -170,6 +196,7 @@ oct_report_finding(const OctFinding *finding)
 										 finding->now);
 	TimestampTz wall_clock = GetCurrentTimestamp();
 
+	note_tally(status, finding);
 	status->max_age_us = oct_policy_max_age_us(finding->policy);
 	if (finding->evidence != OCT_EVIDENCE_NONE)
 	{
@@ -190,6 +217,8 @@ oct_report_finding(const OctFinding *finding)
 	if (finding->evidence != OCT_EVIDENCE_NONE || status->health == OCT_UNKNOWN)
 		note_outcome(status, finding->outcome);
 	oct_nodetab_show_status(finding->slot);
+	if (finding->evidence == OCT_EVIDENCE_ALIVE)
+		oct_nodetab_record_latency(finding->slot, finding->check_time_us);
 }
 
 /*
@@ -213,10 +242,38 @@ oct_report_unknown(int32 slot, uint32 generation, bool enabled, OctTime now)
 
 /* A verdict holds as long as the policy says by now.  Does not throw. */
 void
-oct_report_policy(int32 slot, const OctPolicy *policy)
+oct_report_policy(int32 slot, uint32 generation, const OctPolicy *policy,
+				  OctTime now)
+{
+	OctNodeStatus *status = begin_status(slot, generation, now);
+
+	status->max_age_us = oct_policy_max_age_us(policy);
+	oct_nodetab_show_status(slot);
+}
+
+/* A held session was lost, which is no evidence yet.  Does not throw. */
+void
+oct_report_loss(int32 slot)
 {
 	OctNodeStatus *status = oct_nodetab_edit_status(slot);
 
-	status->max_age_us = oct_policy_max_age_us(policy);
+	status->tally.losses++;
+	oct_nodetab_show_status(slot);
+}
+
+/* Begins to count anew.  Does not throw. */
+void
+oct_report_reset(int32 slot, OctTime now)
+{
+	OctNodeStatus *status = oct_nodetab_edit_status(slot);
+
+	memset(&status->tally, 0, sizeof(OctTally));
+	status->tally.accounted = now;
+	status->stats_reset = GetCurrentTimestamp();
+	status->latency_void = true;
+	oct_nodetab_show_status(slot);
+
+	oct_nodetab_clear_latency(slot);
+	oct_nodetab_edit_status(slot)->latency_void = false;
 	oct_nodetab_show_status(slot);
 }

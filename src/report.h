@@ -27,6 +27,7 @@ typedef struct OctFinding
 	int32		slot;
 	uint32		generation;
 	const OctPolicy *policy;	/* that it followed */
+	bool		retry;			/* did it repeat a failed one? */
 	const OctVerdict *verdict;	/* by now */
 	const OctOutcome *outcome;
 	OctEvidence evidence;
@@ -38,7 +39,10 @@ typedef struct OctFinding
 extern void oct_report_finding(const OctFinding *finding);
 extern void oct_report_unknown(int32 slot, uint32 generation, bool enabled,
 							   OctTime now);
-extern void oct_report_policy(int32 slot, const OctPolicy *policy);
+extern void oct_report_policy(int32 slot, uint32 generation,
+							  const OctPolicy *policy, OctTime now);
+extern void oct_report_loss(int32 slot);
+extern void oct_report_reset(int32 slot, OctTime now);
 extern void oct_report_change(const OctNodeSpec *spec,
 							  const OctVerdict *verdict,
 							  const OctOutcome *outcome);

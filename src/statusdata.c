@@ -8,23 +8,17 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "regview.h"
 #include "shown.h"
 #include "statusdata.h"
-#include "statusset.h"
 
 #define TIMESTAMPTZ_NAME	"timestamp with time zone"
 
 typedef enum OctStatusColumn
 {
-	OCT_STATUS_SERVER_NAME,
-	OCT_STATUS_NODE_NAME,
-	OCT_STATUS_NODE_PORT,
-	OCT_STATUS_HEALTH_STATUS,
+	OCT_STATUS_HEALTH_STATUS = OCT_KEY_COLUMNS,
 	/* from here on: OCT_STATUS_DETAIL */
 	OCT_STATUS_STATE,
 	OCT_STATUS_REASON,
@@ -49,9 +43,7 @@ typedef enum OctStatusColumn
 } OctStatusColumn;
 
 static const OctDatasetColumn columns[] = {
-	[OCT_STATUS_SERVER_NAME] = {"server_name", NAMEOID, "name"},
-	[OCT_STATUS_NODE_NAME] = {"node_name", TEXTOID, "text"},
-	[OCT_STATUS_NODE_PORT] = {"node_port", INT4OID, "integer"},
+	OCT_KEY_COLUMN_ROWS,
 	[OCT_STATUS_HEALTH_STATUS] = {"health_status", INT4OID, "integer"},
 	[OCT_STATUS_STATE] = {"state", TEXTOID, "text"},
 	[OCT_STATUS_REASON] = {"reason", TEXTOID, "text"},
@@ -93,43 +85,21 @@ typedef struct OctStatusRows
 	text	   *version_shown;
 } OctStatusRows;
 
-/* The nodes that a table shows, as a query for a whole set. */
-static OctStatusQuery
-query_of(const OctBinding *binding)
-{
-	return (OctStatusQuery) {
-		.group = oct_regview_group(binding->serverid),
-		.all_groups = binding->all_servers,
-	};
-}
-
-static double
-count_nodes(const OctBinding *binding)
-{
-	OctStatusQuery query = query_of(binding);
-
-	return oct_statusset_count(&query);
-}
-
 static void *
 begin_statuses(const OctScanQuery *scan)
 {
 	const OctBinding *binding = scan->binding;
 	OctStatusRows *rows = palloc0(sizeof(OctStatusRows));
-	OctStatusQuery query = query_of(binding);
-	OctNodeSpec nobody = {0};
+	OctStatusQuery query = oct_dataset_query(binding);
 
 	rows->binding = binding;
 	rows->secrets = oct_shown_secrets(scan->userid);
 	rows->rows_cxt = CurrentMemoryContext;
-	query.depth = oct_binding_wants(binding, OCT_STATUS_STATE,
-									OCT_STATUS_COLUMN_COUNT - 1) ?
-		OCT_STATUS_DETAIL : OCT_STATUS_HEALTH;
+	if (oct_binding_wants(binding, OCT_STATUS_STATE, OCT_STATUS_COLUMN_COUNT - 1))
+		query.depth = OCT_STATUS_DETAIL;
 	query.with_messages = rows->secrets &&
 		oct_binding_wants(binding, OCT_STATUS_ERROR_MESSAGE, OCT_STATUS_ERROR_MESSAGE);
-	if (scan->by_key)
-		query.node = scan->key != NULL ? scan->key : &nobody;
-	rows->set = oct_statusset_read(&query);
+	rows->set = oct_dataset_read(scan, query);
 	return rows;
 }
 
@@ -217,12 +187,6 @@ column_datum(OctStatusRows *rows, OctStatusRow *row, OctStatusColumn column,
 
 	switch (column)
 	{
-		case OCT_STATUS_SERVER_NAME:
-			return NameGetDatum(&rows->set->servers[row->server]);
-		case OCT_STATUS_NODE_NAME:
-			return PointerGetDatum(oct_statusrow_name(row));
-		case OCT_STATUS_NODE_PORT:
-			return Int32GetDatum(row->port);
 		case OCT_STATUS_HEALTH_STATUS:
 			return Int32GetDatum((int32) status->health);
 		case OCT_STATUS_STATE:
@@ -281,12 +245,13 @@ next_status(void *private, TupleTableSlot *slot)
 		return false;
 	for (int i = 0; i < binding->nbound; i++)
 	{
+		int			column = binding->bound[i].column;
 		int			att = binding->bound[i].att;
 
 		slot->tts_isnull[att] = false;
-		slot->tts_values[att] = column_datum(rows, row,
-											 (OctStatusColumn) binding->bound[i].column,
-											 &slot->tts_isnull[att]);
+		slot->tts_values[att] = column < OCT_KEY_COLUMNS ?
+			oct_dataset_key(rows->set, row, column) :
+			column_datum(rows, row, (OctStatusColumn) column, &slot->tts_isnull[att]);
 	}
 	return true;
 }
@@ -296,10 +261,10 @@ const OctDataset oct_statusdata = {
 	.columns = columns,
 	.ncolumns = lengthof(columns),
 	.writable = false,
-	.name_column = OCT_STATUS_NODE_NAME,
-	.port_column = OCT_STATUS_NODE_PORT,
+	.name_column = OCT_KEY_COLUMN_NAME,
+	.port_column = OCT_KEY_COLUMN_PORT,
 	.rows_per_node = 1,
-	.count = count_nodes,
+	.count = oct_dataset_count,
 	.begin = begin_statuses,
 	.next = next_status,
 	.rewind = rewind_statuses,

@@ -28,11 +28,18 @@ typedef struct OctExtent
 	int			nnodes;
 } OctExtent;
 
+/* Where the name stands behind a row, after the histogram if that is wanted. */
+static Size
+name_offset(const OctStatusQuery *query)
+{
+	return MAXALIGN(offsetof(OctStatusRow, copy.status) + query->depth) +
+		(query->with_latency ? MAXALIGN(sizeof(OctLatency)) : 0);
+}
+
 static Size
 row_size(const OctStatusQuery *query, Size name_len, Size message_size)
 {
-	return MAXALIGN(offsetof(OctStatusRow, copy.status) + query->depth) +
-		MAXALIGN(VARHDRSZ + name_len + message_size);
+	return name_offset(query) + MAXALIGN(VARHDRSZ + name_len + message_size);
 }
 
 static bool
@@ -91,19 +98,26 @@ add_slot(OctStatusSet *set, const OctStatusQuery *query, int32 slot)
 	text	   *name;
 	char	   *message = NULL;
 	Size		message_size = 0;
+	OctLatency *latency = NULL;
 
 	row->server = set->nservers;
 	row->port = spec->port;
-	row->name_offset = MAXALIGN(offsetof(OctStatusRow, copy.status) + query->depth);
+	row->name_offset = name_offset(query);
 	row->message_offset = 0;
+	row->latency_offset = 0;
 	name = oct_statusrow_name(row);
 	SET_VARSIZE(name, VARHDRSZ + len);
 	memcpy(VARDATA(name), spec->name, len);
 
 	if (query->with_messages)
 		message = VARDATA(name) + len;
+	if (query->with_latency)
+	{
+		row->latency_offset = MAXALIGN(offsetof(OctStatusRow, copy.status) + query->depth);
+		latency = oct_statusrow_latency(row);
+	}
 	oct_nodestatus_copy(slot, oct_slots[slot].generation, set->now, query->depth,
-						&row->copy, message);
+						&row->copy, message, latency);
 	if (message != NULL && message[0] != '\0')
 	{
 		row->message_offset = message - (char *) row;

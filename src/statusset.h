@@ -22,14 +22,16 @@ typedef struct OctStatusQuery
 	const OctNodeSpec *node;	/* only the one with this key; NULL: all */
 	OctStatusDepth depth;
 	bool		with_messages;
+	bool		with_latency;	/* OCT_STATUS_TALLY only */
 } OctStatusQuery;
 
-/* The name, a text, and the message, if any, stand behind it. */
+/* The histogram, the name (a text) and the message stand behind it. */
 typedef struct OctStatusRow
 {
 	uint32		size;			/* to the next row */
 	uint32		name_offset;
 	uint32		message_offset; /* 0: there is none, or it was not wanted */
+	uint32		latency_offset; /* 0: it was not wanted */
 	int32		server;			/* its name's place in the set */
 	int32		port;
 	OctStatusCopy copy;			/* as far as was wanted */
@@ -62,6 +64,14 @@ static inline const char *
 oct_statusrow_message(OctStatusRow *row)
 {
 	return row->message_offset == 0 ? NULL : (char *) row + row->message_offset;
+}
+
+/* NULL if it was not wanted. */
+static inline OctLatency *
+oct_statusrow_latency(OctStatusRow *row)
+{
+	return row->latency_offset == 0 ? NULL :
+		(OctLatency *) ((char *) row + row->latency_offset);
 }
 
 #endif							/* STATUSSET_H */
