@@ -21,6 +21,8 @@
 typedef struct OctSharedStatus
 {
 	pg_atomic_uint32 flips;		/* copy[flips & 1] is shown */
+	pg_atomic_uint64 answer;	/* to requests for checks; see requests.c */
+	pg_atomic_uint32 resets_done;	/* by the prober */
 	pg_atomic_uint64 schedule;	/* see oct_nodestatus_copy */
 	OctNodeStatus copy[2];
 	OctLatency	latency;		/* of the successes that the tally counts */
@@ -35,6 +37,8 @@ typedef struct OctSharedSlot
 	int32		next_in_group;	/* group chain, or chain of free slots */
 	int32		prev_in_group;	/* group chain */
 	OctNodeSpec spec;
+	uint32		checks_asked;	/* numbers of the last requests, which go on from */
+	uint32		resets_asked;	/* node to node */
 	OctSharedStatus status;		/* see above */
 } OctSharedSlot;
 
@@ -71,6 +75,10 @@ typedef struct OctSharedTable
 
 	/* written by the prober, read by all */
 	pg_atomic_uint32 prober;	/* its proc number, or OCT_NO_PROC */
+	pg_atomic_uint64 seen;		/* the position in the journal that it has served */
+
+	/* written and read by all */
+	pg_atomic_uint32 monitor_resets_asked;
 } OctSharedTable;
 
 /* where the parts of the table are, the same in every process */
@@ -86,6 +94,9 @@ extern int	oct_nodetab_free_slots(void);
 extern void oct_nodetab_copy_group(OctGroup *to, const OctGroup *from);
 extern int32 oct_nodetab_find_group(OctGroupKey key);
 extern int32 oct_nodetab_find_slot(int32 group, const OctNodeSpec *spec);
+extern void oct_nodetab_note_change(int32 slot);
+
+extern void oct_nodetab_wake_prober(void);	/* without it */
 
 /* in nodestatus.c */
 extern OctHealth oct_nodestatus_health(int32 slot, uint32 generation,
