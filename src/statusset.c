@@ -52,7 +52,7 @@ is_wanted(const OctStatusQuery *query, int32 group)
 		 oct_same_group(key, query->group));
 }
 
-/* The caller holds the lock. */
+/* The caller holds the lock, shared. */
 static OctExtent
 measure(const OctStatusQuery *query)
 {
