@@ -144,7 +144,10 @@ add_group(OctStatusSet *set, const OctStatusQuery *query, int32 group)
 	{
 		for (slot = oct_groups[group].first; slot != OCT_NO_SLOT;
 			 slot = oct_slots[slot].next_in_group)
+		{
+			oct_nodetab_fetch_ahead(slot, query->depth);
 			add_slot(set, query, slot);
+		}
 	}
 	set->nservers++;
 }
