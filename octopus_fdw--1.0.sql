@@ -285,6 +285,55 @@ COMMENT ON COLUMN node_latency.upper_bound IS
 COMMENT ON COLUMN node_latency.count IS
 	'successful checks that took a time in between';
 
+-- What has happened.
+CREATE FOREIGN TABLE node_events (
+	server_name       name,
+	node_name         text,
+	node_port         integer,
+	event_id          bigint,
+	event_time        timestamp with time zone,
+	event_type        text,
+	old_health_status integer,
+	new_health_status integer,
+	old_role          text,
+	new_role          text,
+	reason            text,
+	sqlstate          text,
+	error_message     text,
+	detection_time    double precision
+) SERVER octopus OPTIONS (table_name 'node_events', all_servers 'true');
+
+COMMENT ON FOREIGN TABLE node_events IS
+	'what has happened to nodes lately, oldest first; octopus.max_events are kept, in memory';
+COMMENT ON COLUMN node_events.server_name IS
+	'foreign server that it is about; NULL if about all';
+COMMENT ON COLUMN node_events.node_name IS
+	'name of the node that it is about; NULL if about the whole server';
+COMMENT ON COLUMN node_events.node_port IS
+	'port of the node';
+COMMENT ON COLUMN node_events.event_id IS
+	'number of the event: without gaps, and greater than all before a restart';
+COMMENT ON COLUMN node_events.event_time IS
+	'when the prober noticed it';
+COMMENT ON COLUMN node_events.event_type IS
+	'registered, removed, health, role, restart, policy (of node, server or settings) or monitor (a prober has started)';
+COMMENT ON COLUMN node_events.old_health_status IS
+	'health before: 1 healthy, 0 unhealthy, -1 unknown; NULL if the event does not tell';
+COMMENT ON COLUMN node_events.new_health_status IS
+	'health from then on, likewise';
+COMMENT ON COLUMN node_events.old_role IS
+	'role before: primary or standby; NULL if unknown';
+COMMENT ON COLUMN node_events.new_role IS
+	'role from then on, likewise';
+COMMENT ON COLUMN node_events.reason IS
+	'what the check came to that changed the health; of a restart, why the server took no connections before';
+COMMENT ON COLUMN node_events.sqlstate IS
+	'error code that the server gave';
+COMMENT ON COLUMN node_events.error_message IS
+	'error that the server gave; only for those with the rights of pg_read_all_stats';
+COMMENT ON COLUMN node_events.detection_time IS
+	'time from the start of the first check that said so to the change of health, in milliseconds';
+
 CREATE FUNCTION prober_state(
 	OUT pid              integer,
 	OUT backend_start    timestamp with time zone,
@@ -339,7 +388,51 @@ COMMENT ON COLUMN monitor.stats_reset IS
 REVOKE EXECUTE ON FUNCTION octopus_fdw_handler(), octopus_fdw_validator(text[], oid),
 	prober_state() FROM PUBLIC;
 
+-- Waiting.
+CREATE FUNCTION wait_for_health(
+	node_name     text,
+	node_port     integer  DEFAULT 5432,
+	health_status integer  DEFAULT 1,
+	timeout       interval DEFAULT '1 min',
+	server_name   name     DEFAULT 'octopus')
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'octopus_wait_for_health'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION wait_for_health(text, integer, integer, interval, name) IS
+	'waits until a node has that health; false if time is over before, NULL as timeout waits without end';
+
+CREATE FUNCTION wait_for_primary(
+	server_name   name     DEFAULT 'octopus',
+	timeout       interval DEFAULT '1 min',
+	OUT node_name text,
+	OUT node_port integer)
+RETURNS record
+AS 'MODULE_PATHNAME', 'octopus_wait_for_primary'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION wait_for_primary(name, interval) IS
+	'waits until a node of a foreign server is a healthy primary, and tells which; NULLs if time is over before';
+
+CREATE FUNCTION wait_for_event(
+	after_event_id bigint   DEFAULT NULL,
+	timeout        interval DEFAULT '1 min')
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'octopus_wait_for_event'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION wait_for_event(bigint, interval) IS
+	'waits for the event that follows one of octopus.node_events, or without it for the next that comes; NULL if time is over before';
+
+REVOKE EXECUTE ON FUNCTION wait_for_health(text, integer, integer, interval, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION wait_for_primary(name, interval) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION wait_for_event(bigint, interval) FROM PUBLIC;
+
 GRANT USAGE ON SCHEMA octopus TO pg_monitor;
-GRANT SELECT ON nodes, node_options, node_status, node_stats, node_latency, monitor
+GRANT SELECT ON nodes, node_options, node_status, node_stats, node_latency, node_events,
+	monitor
 	TO pg_monitor;
 GRANT EXECUTE ON FUNCTION prober_state() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION wait_for_health(text, integer, integer, interval, name) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION wait_for_primary(name, interval) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION wait_for_event(bigint, interval) TO pg_monitor;

@@ -35,7 +35,24 @@ SELECT refused(format('ALTER SERVER plain OPTIONS (ADD %I %L)', o, v))
 		('healthy_threshold', ''), ('health_check_type', 'magic'),
 		('health_check_query', ''), ('health_check_down_period', '0'),
 		('health_check_jitter', '51'), ('keep_connections', 'maybe'),
-		('enabled', '2'), ('application_name', repeat('x', 5000))) AS t(o, v);
+		('enabled', '2'), ('application_name', repeat('x', 5000)),
+		('sslmode', 'nonsense'), ('channel_binding', 'perhaps'), ('gssencmode', 'on'),
+		('keepalives', 'yes'), ('keepalives_idle', '1s'), ('tcp_user_timeout', 'x'),
+		('ssl_min_protocol_version', 'SSLv3')) AS t(o, v);
+-- in libpq's words; two that are good apart only
+DO $$
+BEGIN
+	ALTER SERVER plain OPTIONS (ADD ssl_min_protocol_version 'TLSv1.3', ADD ssl_max_protocol_version 'TLSv1.2');
+EXCEPTION WHEN OTHERS THEN
+	DECLARE
+		detail text;
+	BEGIN
+		GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+		RAISE NOTICE '% %', SQLERRM, detail;
+	END;
+END $$;
+ALTER SERVER plain OPTIONS (ADD ssl_min_protocol_version 'TLSv1.2', ADD ssl_max_protocol_version 'TLSv1.3', ADD sslmode 'require');
+ALTER SERVER plain OPTIONS (DROP ssl_min_protocol_version, DROP ssl_max_protocol_version, DROP sslmode);
 
 -- names
 SELECT refused(format('ALTER SERVER plain OPTIONS (ADD %I %L)', o, 'x'))

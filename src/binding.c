@@ -21,6 +21,7 @@
 
 #include "adopt.h"
 #include "binding.h"
+#include "eventdata.h"
 #include "latencydata.h"
 #include "nodesdata.h"
 #include "nodetab.h"
@@ -33,6 +34,7 @@ static const OctDataset *const datasets[] = {
 	&oct_statusdata,
 	&oct_statsdata,
 	&oct_latencydata,
+	&oct_eventdata,
 };
 
 /* The dataset of that name, or NULL. */

@@ -11,6 +11,7 @@
 
 #include "access/transam.h"
 #include "commands/explain.h"
+#include "datatype/timestamp.h"
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"
@@ -38,6 +39,18 @@ oct_try_lock(const LOCKTAG *tag, LOCKMODE mode)
 	return LockAcquireExtended(tag, mode, false, true, false, NULL, false) != LOCKACQUIRE_NOT_AVAIL;
 #else
 	return LockAcquireExtended(tag, mode, false, true, false, NULL) != LOCKACQUIRE_NOT_AVAIL;
+#endif
+}
+
+/* Does an interval have no end?  17 and later know such. */
+static inline bool
+oct_interval_is_endless(const Interval *interval)
+{
+#if PG_VERSION_NUM >= 170000
+	return INTERVAL_IS_NOEND(interval);
+#else
+	(void) interval;
+	return false;
 #endif
 }
 

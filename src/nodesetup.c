@@ -75,6 +75,7 @@ init_table(void)
 	oct_table->reserved_slots = 0;
 	oct_table->reserved_groups = 0;
 	oct_table->last_generation = 0;
+	oct_table->loaded = 0;
 	oct_table->last_version = 0;
 	pg_atomic_init_u64(&oct_table->nchanges, 0);
 	pg_atomic_init_u32(&oct_table->nunbound, 0);
@@ -115,6 +116,20 @@ oct_nodetab_startup(void)
 	if (!found)
 		init_table();
 	LWLockRelease(AddinShmemInitLock);
+}
+
+/* What is in the table by now was registered before the server started. */
+void
+oct_nodetab_loaded(void)
+{
+	oct_table->loaded = oct_table->last_generation;
+}
+
+/* Was a node registered since the server started? */
+bool
+oct_nodetab_is_new(uint32 generation)
+{
+	return generation > oct_table->loaded;
 }
 
 /* Is there a table, that is, was the library preloaded? */

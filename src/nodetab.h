@@ -161,6 +161,7 @@ typedef struct OctChangeCursor
 extern void oct_nodetab_request(int min_nodes, int min_groups);
 extern void oct_nodetab_startup(void);
 extern bool oct_nodetab_is_up(void);
+extern void oct_nodetab_loaded(void);
 extern int	oct_nodetab_nslots(void);
 extern int	oct_nodetab_ngroups(void);
 
@@ -188,6 +189,7 @@ extern bool oct_nodetab_load_node(const OctGroup *group,
 
 /* the prober */
 extern void oct_nodetab_attach_prober(void);
+extern bool oct_nodetab_is_new(uint32 generation);
 extern void oct_nodetab_rewind(OctChangeCursor *cursor);
 extern bool oct_nodetab_has_changes(const OctChangeCursor *cursor);
 extern int	oct_nodetab_next_changes(OctChangeCursor *cursor,

@@ -91,6 +91,7 @@ typedef struct OctSharedTable
 	int32		nslots;
 	int32		ngroups;
 	uint32		bucket_mask;	/* number of buckets - 1 */
+	uint32		loaded;			/* the last generation that came from the file */
 
 	/* protected by the table's lock */
 	int32		free_slots;		/* how many */

@@ -19,6 +19,7 @@
 
 #include "binding.h"
 #include "ddl.h"
+#include "events.h"
 #include "gauges.h"
 #include "importschema.h"
 #include "modify.h"
@@ -45,6 +46,7 @@ shmem_request(void)
 		prev_shmem_request_hook();
 	oct_registry_request();
 	oct_gauges_request();
+	oct_events_request();
 }
 
 static void
@@ -54,6 +56,7 @@ shmem_startup(void)
 		prev_shmem_startup_hook();
 	oct_registry_startup();
 	oct_gauges_startup();
+	oct_events_startup();
 }
 
 void

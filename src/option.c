@@ -22,6 +22,7 @@
 #include "libpq-fe.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/varlena.h"
 
 #include "binding.h"
@@ -264,6 +265,78 @@ check_server_option(const DefElem *def, const PQconninfoOption *libpq)
 				 errhint("%s", refusal(other))));
 }
 
+/* Options of libpq that it takes for numbers when it has connected. */
+static bool
+is_libpq_number(const char *name)
+{
+	return strncmp(name, "keepalives", strlen("keepalives")) == 0 ||
+		strcmp(name, "tcp_user_timeout") == 0;
+}
+
+/*
+ * What libpq objects to at once, in palloc'd memory.  It looks at the options
+ * first and then for the address, which is none, so nothing is connected and no
+ * name is looked up; with a password it does not look for one.
+ */
+static char *
+libpq_objection(const char **keywords, const char **values, int n)
+{
+	static const char *const first[][2] = {
+		{"hostaddr", "-"}, {"user", "-"}, {"password", "-"}
+	};
+	PGconn	   *conn;
+	char	   *message;
+
+	for (int i = 0; i < lengthof(first); i++)
+	{
+		keywords[n + i] = first[i][0];
+		values[n + i] = first[i][1];
+	}
+	keywords[n + lengthof(first)] = values[n + lengthof(first)] = NULL;
+	conn = PQconnectStartParams(keywords, values, 0);
+	message = pstrdup(conn != NULL ? PQerrorMessage(conn) : "out of memory\n");
+	PQfinish(conn);
+	return pchomp(message);
+}
+
+/*
+ * Checks the values of the options that are libpq's, together: some go with
+ * certain others only.  If the server's environment has something to object to
+ * already, libpq cannot be asked.
+ */
+static void
+check_libpq_values(List *given, const PQconninfoOption *libpq)
+{
+	int			room = list_length(given) + 4;
+	const char **keywords = palloc(sizeof(char *) * room);
+	const char **values = palloc(sizeof(char *) * room);
+	int			n = 0;
+	ListCell   *lc;
+	char	   *said;
+
+	foreach(lc, given)
+	{
+		DefElem    *def = (DefElem *) lfirst(lc);
+		int			number;
+
+		if (oct_optable_find(def->defname) != NULL ||
+			find_libpq_option(libpq, def->defname) == NULL)
+			continue;
+		if (is_libpq_number(def->defname) &&
+			!parse_int(defGetString(def), &number, 0, NULL))
+			report_invalid_value(def->defname, defGetString(def), "Give an integer.");
+		keywords[n] = def->defname;
+		values[n++] = defGetString(def);
+	}
+	said = libpq_objection(keywords, values, n);
+	if (strcmp(said, libpq_objection(keywords, values, 0)) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("invalid connection option"),
+			 errdetail("libpq says: %s.", said)));
+}
+
 /* Checks the options given in CREATE and ALTER of our foreign objects. */
 Datum
 octopus_fdw_validator(PG_FUNCTION_ARGS)
@@ -288,6 +361,8 @@ octopus_fdw_validator(PG_FUNCTION_ARGS)
 		else if (!check_own_option(def, catalog))
 			report_invalid_option(def->defname, catalog, libpq);
 	}
+	if (catalog == ForeignServerRelationId && given != NIL)
+		check_libpq_values(given, libpq);
 	if (size > OCT_POLICY_SIZE &&
 		(catalog == ForeignServerRelationId || catalog == UserMappingRelationId))
 		ereport(ERROR,

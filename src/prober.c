@@ -45,6 +45,7 @@
 
 #include "clock.h"
 #include "ddl.h"
+#include "events.h"
 #include "gauges.h"
 #include "iomux.h"
 #include "nodetab.h"
@@ -202,6 +203,7 @@ probe_for_ever(void)
 		serve_interrupts();
 		reconciled = oct_prober_reconcile(oct_prober_looked);
 		oct_resolver_on_timer(oct_prober_looked);
+		oct_events_announce();
 		has_more = oct_prober_run_timers(oct_prober_looked, oct_prober_tick_us());
 
 		/* serve all sockets that are ready now, but none for ever */
@@ -233,6 +235,7 @@ oct_prober_main(Datum arg)
 	/* from here on changes wake us; those before are found by the first pass */
 	oct_nodetab_attach_prober();
 	oct_gauges_attach_prober();
+	oct_chronicle_start();
 	oct_prober_init_nodes();
 	probe_for_ever();
 }

@@ -11,6 +11,7 @@
 #include "lib/ilist.h"
 
 #include "attempt.h"
+#include "chronicle.h"
 #include "probe.h"
 #include "prober.h"
 #include "timerq.h"
@@ -21,6 +22,7 @@ typedef struct OctNode
 	int32		slot;
 	uint32		generation;
 	int32		group;			/* its place in the copies of groups */
+	OctHome		home;			/* the same, for others */
 	uint32		group_version;	/* that it was seen with last */
 	const uint32 *version;		/* that the copy of its group has by now */
 	const OctLogin *login;		/* its group's */
@@ -29,6 +31,8 @@ typedef struct OctNode
 	OctProbe	probe;
 	OctTimer	timer;			/* at oct_probe_wake(&probe) */
 	OctRole		role;			/* that it was seen in last */
+	OctTime		streak;			/* start of the first of the tries that agree */
+	OctReason	refusal;		/* why it took no connections, or OK */
 	dlist_node	queue_node;		/* while the probe is queued */
 
 	/* while the probe is running */
@@ -56,6 +60,11 @@ extern void oct_prober_advance(OctNode *node, int side);
 extern void oct_prober_end_held(OctNode *node);
 extern void oct_prober_begin_anew(OctNode *node);
 extern int	oct_prober_nrunning(void);
+
+/* in probernews.c */
+extern void oct_prober_tell(OctNode *node, const OctNodeAddress *address,
+							const OctOutcome *outcome, OctEvidence evidence,
+							bool retry, OctHealth old_health, OctTime now);
 
 /* in proberheld.c */
 extern void oct_prober_limit_held(int max_sockets);

@@ -56,6 +56,7 @@ static OctChangeCursor cursor;
 static OctGroupCopies copies;
 static OctLogin *logins;		/* of the groups */
 static uint32 *login_versions;	/* of the groups' copies that they were made of */
+static uint32 *told_versions;	/* of the same, that an event tells of */
 static OctPolicy settings;		/* those in force */
 static int	shortest_timeout_ms = PG_INT32_MAX;
 static int	shortest_period_ms = PG_INT32_MAX;
@@ -78,6 +79,8 @@ oct_prober_init_nodes(void)
 	logins = MemoryContextAllocHuge(TopMemoryContext, sizeof(OctLogin) * ngroups);
 	login_versions = MemoryContextAllocZero(TopMemoryContext,
 											sizeof(uint32) * ngroups);
+	told_versions = MemoryContextAllocZero(TopMemoryContext,
+										   sizeof(uint32) * ngroups);
 	node_context = SlabContextCreate(TopMemoryContext, "octopus_fdw nodes",
 									 SLAB_LARGE_BLOCK_SIZE / 64, sizeof(OctNode));
 	oct_nodetab_rewind(&cursor);
@@ -147,10 +150,14 @@ static void
 disable_node(OctNode *node, OctTime now)
 {
 	OctVerdict	verdict = {.health = OCT_UNKNOWN};
+	OctHealth	old_health = node->probe.verdict.health;
 
 	oct_prober_stop(node);
 	oct_probe_init(&node->probe, verdict, OCT_TIME_NEVER, node->probe.phase);
 	oct_report_unknown(node->slot, node->generation, false, now);
+	if (old_health != OCT_UNKNOWN)
+		oct_chronicle_health(&node->home, &node->spec, old_health, OCT_UNKNOWN,
+							 &(OctOutcome) {.reason = OCT_REASON_DISABLED}, -1);
 }
 
 /*
@@ -168,6 +175,31 @@ first_due(OctTime now)
 	return due;
 }
 
+/* A node learns what its group is by now. */
+static void
+join_group(OctNode *node)
+{
+	const OctGroup *group = &copies.groups[node->group];
+
+	node->group_version = copies.versions[node->group];
+	node->home.group = group->key;
+	memcpy(node->home.server_name, group->server_name, NAMEDATALEN);
+}
+
+/* The same if that has changed; the first node to learn it has it told. */
+static void
+follow_group(OctNode *node)
+{
+	uint32		version = copies.versions[node->group];
+
+	if (node->group_version == version)
+		return;
+	join_group(node);
+	if (told_versions[node->group] != version)
+		oct_chronicle_group_policy(&copies.groups[node->group]);
+	told_versions[node->group] = version;
+}
+
 /* Puts the policy that holds for a node by now in force, if it is another one. */
 static void
 update_policy(OctNode *node, OctTime now)
@@ -181,7 +213,7 @@ update_policy(OctNode *node, OctTime now)
 		oct_prober_begin_anew(node);
 	else if (!policy.keep_connections)
 		oct_prober_end_held(node);
-	node->group_version = copies.versions[node->group];
+	follow_group(node);
 
 	if (memcmp(&policy, &node->policy, sizeof(policy)) == 0)
 		return;
@@ -225,13 +257,15 @@ take_node(const OctSlotChange *change, OctTime now)
 	node->slot = change->slot;
 	node->generation = change->generation;
 	node->group = change->group;
-	node->group_version = copies.versions[node->group];
+	join_group(node);
 	node->version = &copies.versions[node->group];
 	node->login = &logins[node->group];
 	node->spec = change->spec;
 	node->policy = policy_of(node);
 	oct_attempt_init(&node->attempt, &node->spec);
 	nodes[node->slot] = node;
+	if (status->generation != node->generation && oct_nodetab_is_new(node->generation))
+		oct_chronicle_registered(&node->home, &node->spec);
 
 	if (status->generation == node->generation && status->has_outcome &&
 		status->reason != OCT_REASON_DISABLED)
@@ -268,12 +302,20 @@ serve_change(const OctSlotChange *change, OctTime now)
 		update_login(change->group);
 	if (node != NULL && node->generation == change->generation)
 	{
+		bool		has_news = memcmp(&node->spec.options.policy, &change->spec.options.policy,
+									  sizeof(OctPolicy)) != 0;
+
 		node->spec.options = change->spec.options;
 		update_policy(node, now);
+		if (has_news)
+			oct_chronicle_node_policy(&node->home, &node->spec);
 		return;
 	}
 	if (node != NULL)
+	{
+		oct_chronicle_removed(&node->home, &node->spec, node->probe.verdict.health);
 		drop_node(node);
+	}
 	if (change->generation != 0)
 		take_node(change, now);
 }
@@ -318,6 +360,7 @@ oct_prober_reload(OctTime now)
 	if (memcmp(&settings, &oct_default_policy, sizeof(settings)) == 0)
 		return;
 	settings = oct_default_policy;
+	oct_chronicle_settings();
 	oct_gauge_set(OCT_GAUGE_SUSPENDED, !settings.enabled);
 	shortest_timeout_ms = PG_INT32_MAX;
 	shortest_period_ms = PG_INT32_MAX;

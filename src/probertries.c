@@ -121,39 +121,6 @@ evidence_of(const OctNode *node, const OctOutcome *outcome)
 	return oct_policy_evidence_of(outcome->reason, node->policy.check_type);
 }
 
-/* Makes known what a try, at the address given if any, came to. */
-static void
-report(OctNode *node, const OctNodeAddress *address, const OctOutcome *outcome,
-	   OctEvidence evidence, bool retry, bool changed, OctTime now)
-{
-	OctFinding	finding = {
-		.slot = node->slot,
-		.generation = node->generation,
-		.policy = &node->policy,
-		.retry = retry,
-		.verdict = &node->probe.verdict,
-		.outcome = outcome,
-		.evidence = evidence,
-		.address = address,
-		.check_time_us = oct_time_diff_us(now, node->probe.started),
-		.now = now,
-	};
-
-	oct_gauge_add(OCT_GAUGE_CHECKS, 1);
-	oct_report_check(&node->spec, outcome, evidence, finding.check_time_us);
-	if (evidence == OCT_EVIDENCE_NONE)
-		oct_report_trouble(&node->spec, outcome, now);
-	oct_report_finding(&finding);
-	if (changed)
-		oct_report_change(&node->spec, &node->probe.verdict, outcome);
-	if (outcome->role != OCT_ROLE_UNKNOWN)
-	{
-		if (node->role != OCT_ROLE_UNKNOWN && node->role != outcome->role)
-			oct_report_role(&node->spec, outcome->role);
-		node->role = outcome->role;
-	}
-}
-
 /*
  * The lag up to "now", as far as it may void a failure.  What came since the last
  * look is not noted yet: it is a stall, but for the time that we were running.
@@ -178,7 +145,8 @@ finish_try(OctNode *node, OctOutcome *outcome)
 	OctNodeAddress address;
 	bool		contacted = !node->syncing;
 	bool		retry = oct_policy_in_doubt(&node->probe.verdict);
-	bool		changed;
+	OctVerdict *verdict = &node->probe.verdict;
+	OctHealth	old_health = verdict->health;
 
 	if (oct_probe_is_void(&node->probe, &node->policy, outcome->reason, lag_by(now)))
 		outcome->reason = OCT_REASON_VOIDED;
@@ -194,10 +162,12 @@ finish_try(OctNode *node, OctOutcome *outcome)
 	if (contacted)
 		oct_attempt_get_address(&node->attempt, &address);
 	leave(node);
-	changed = oct_probe_on_outcome(&node->probe, &node->policy, evidence, now);
+	(void) oct_probe_on_outcome(&node->probe, &node->policy, evidence, now);
+	if (evidence != OCT_EVIDENCE_NONE && verdict->failures + verdict->successes == 1)
+		node->streak = node->probe.started;
 	oct_prober_arm(node);
-	report(node, contacted ? &address : NULL, outcome, evidence, retry, changed,
-		   now);
+	oct_prober_tell(node, contacted ? &address : NULL, outcome, evidence, retry,
+					old_health, now);
 }
 
 

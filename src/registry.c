@@ -217,6 +217,7 @@ oct_registry_startup(void)
 	}
 	oct_registry_forget_files();
 	load_registry();
+	oct_nodetab_loaded();
 	oct_registry->left_over = oct_registry_has_pending();
 	if (oct_regname_exists(OCT_FILE_UNSETTLED))
 		oct_registry_refuse_writes(OCT_FILE_UNSETTLED, "nobody has said what to do with it");

@@ -14,6 +14,7 @@
 
 #include "utils/guc.h"
 
+#include "events.h"
 #include "nodetab.h"
 #include "prober.h"
 #include "report.h"
@@ -230,6 +231,13 @@ define_prober_settings(void)
 							 PGC_SIGHUP, 0,
 							 NULL, NULL, NULL);
 
+	DefineCustomIntVariable("octopus.max_events",
+							"Number of events that are kept for octopus.node_events.",
+							"Zero keeps none.",
+							&oct_max_events,
+							8192, 0, 1048576,
+							PGC_POSTMASTER, 0,
+							NULL, NULL, NULL);
 	DefineCustomIntVariable("octopus.status_max_age",
 							"Sets how old a verdict may become before the health of its node is unknown.",
 							"0 means three times as long as it takes, at worst, to come to the next one; -1 means for ever.",

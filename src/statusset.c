@@ -80,8 +80,8 @@ make_set(const OctStatusQuery *query, OctExtent extent)
 	return set;
 }
 
-static void
-free_set(OctStatusSet *set)
+void
+oct_statusset_free(OctStatusSet *set)
 {
 	pfree(set->rows);
 	pfree(set->servers);
@@ -102,6 +102,7 @@ add_slot(OctStatusSet *set, const OctStatusQuery *query, int32 slot)
 
 	row->server = set->nservers;
 	row->port = spec->port;
+	row->generation = oct_slots[slot].generation;
 	row->name_offset = name_offset(query);
 	row->message_offset = 0;
 	row->latency_offset = 0;
@@ -184,7 +185,7 @@ oct_statusset_read(const OctStatusQuery *query)
 			return set;
 
 		/* it grew between the two looks */
-		free_set(set);
+		oct_statusset_free(set);
 	}
 }
 

@@ -34,6 +34,7 @@ typedef struct OctStatusRow
 	uint32		latency_offset; /* 0: it was not wanted */
 	int32		server;			/* its name's place in the set */
 	int32		port;
+	uint32		generation;		/* of the registration */
 	OctStatusCopy copy;			/* as far as was wanted */
 } OctStatusRow;
 
@@ -49,6 +50,7 @@ typedef struct OctStatusSet
 } OctStatusSet;
 
 extern OctStatusSet *oct_statusset_read(const OctStatusQuery *query);
+extern void oct_statusset_free(OctStatusSet *set);
 extern int	oct_statusset_count(const OctStatusQuery *query);
 extern OctStatusRow *oct_statusset_next(const OctStatusSet *set, Size *position);
 extern TimestampTz oct_statusset_date(const OctStatusSet *set, OctTime when);

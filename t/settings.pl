@@ -48,8 +48,10 @@ is( $monitor->safe_psql(
 		'octopus.log_checks|off||||sighup',
 		'octopus.log_status_changes|on||||sighup',
 		'octopus.max_concurrent_checks|0||0|65535|sighup',
+		'octopus.max_events|8192||0|1048576|postmaster',
 		'octopus.max_groups|64||1|10000|postmaster',
-		'octopus.max_nodes|4096||1|100000|postmaster'),
+		'octopus.max_nodes|4096||1|100000|postmaster',
+		'octopus.status_max_age|0|ms|-1|2147483647|sighup'),
 	'names, defaults, ranges');
 is($monitor->safe_psql('postgres', 'SHOW octopus.health_check_period'),
 	'10s', 'times have units');

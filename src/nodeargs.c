@@ -1,0 +1,83 @@
+/*-------------------------------------------------------------------------
+ *
+ * nodeargs.c
+ *	  Arguments of SQL functions that name a node, a server, a time to wait.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "foreign/foreign.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "adopt.h"
+#include "binding.h"
+#include "clock.h"
+#include "compat.h"
+#include "grouppolicy.h"
+#include "nodeargs.h"
+#include "regview.h"
+
+/*
+ * The group of a foreign server by its name.  Raises an error if there is none,
+ * or if it is another wrapper's; and, as every use of the extension does, if the
+ * library was not preloaded.
+ */
+OctGroupKey
+oct_nodeargs_group(FunctionCallInfo fcinfo, int arg)
+{
+	const char *name = NameStr(*PG_GETARG_NAME(arg));
+	Oid			serverid;
+
+	oct_binding_require_preload();
+	serverid = get_foreign_server_oid(name, false);
+	if (!oct_grouppolicy_is_ours(serverid))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("foreign server \"%s\" is not one of octopus_fdw", name)));
+	oct_adopt_groups(serverid);
+	return oct_regview_group(serverid);
+}
+
+/*
+ * The name and the port, which are two arguments, as the key of a node.  Returns
+ * false if no node can have such a name.
+ */
+bool
+oct_nodeargs_key(FunctionCallInfo fcinfo, int arg, OctNodeSpec *key)
+{
+	text	   *name = PG_GETARG_TEXT_PP(arg);
+	size_t		len = VARSIZE_ANY_EXHDR(name);
+
+	memset(key, 0, sizeof(OctNodeSpec));
+	if (len >= OCT_NAME_SIZE)
+		return false;
+	memcpy(key->name, VARDATA_ANY(name), len);
+	key->port = PG_GETARG_INT32(arg + 1);
+	return true;
+}
+
+/*
+ * When a time from now, an argument that may be NULL, will be over; NULL and
+ * "infinity" are never, what is negative is now.  As elsewhere, a month has 30
+ * days.
+ */
+OctTime
+oct_nodeargs_deadline(FunctionCallInfo fcinfo, int arg)
+{
+	OctTime		now = oct_now();
+	Interval   *interval;
+	double		us;
+
+	if (PG_ARGISNULL(arg))
+		return OCT_TIME_NEVER;
+	interval = PG_GETARG_INTERVAL_P(arg);
+	if (oct_interval_is_endless(interval))
+		return OCT_TIME_NEVER;
+	us = interval->time +
+		((double) interval->month * DAYS_PER_MONTH + interval->day) * USECS_PER_DAY;
+	if (us >= (double) (OCT_TIME_NEVER.us - now.us))
+		return OCT_TIME_NEVER;
+	return oct_time_add_us(now, (int64) Max(us, 0));
+}

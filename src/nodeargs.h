@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * nodeargs.h
+ *	  Arguments of SQL functions that name a node, a server, a time to wait.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NODEARGS_H
+#define NODEARGS_H
+
+#include "octypes.h"
+
+#include "fmgr.h"
+
+extern OctGroupKey oct_nodeargs_group(FunctionCallInfo fcinfo, int arg);
+extern bool oct_nodeargs_key(FunctionCallInfo fcinfo, int arg, OctNodeSpec *key);
+extern OctTime oct_nodeargs_deadline(FunctionCallInfo fcinfo, int arg);
+
+#endif							/* NODEARGS_H */

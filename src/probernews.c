@@ -1,0 +1,89 @@
+/*-------------------------------------------------------------------------
+ *
+ * probernews.c
+ *	  What a try has come to, and what has changed by it, made known: in shared
+ *	  memory, in the log, and as events.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "gauges.h"
+#include "prober_internal.h"
+#include "report.h"
+
+/*
+ * Remembers that a server says that it is not there for others, or notes that it
+ * is again: then it has been started meanwhile.
+ */
+static void
+watch_restart(OctNode *node, const OctOutcome *outcome, OctEvidence evidence)
+{
+	switch (outcome->reason)
+	{
+		case OCT_REASON_STARTING_UP:
+		case OCT_REASON_IN_RECOVERY:
+		case OCT_REASON_SHUTTING_DOWN:
+			node->refusal = outcome->reason;
+			break;
+		default:
+			if (evidence == OCT_EVIDENCE_ALIVE && node->refusal != OCT_REASON_OK)
+			{
+				oct_chronicle_restart(&node->home, &node->spec, node->refusal);
+				node->refusal = OCT_REASON_OK;
+			}
+			break;
+	}
+}
+
+/* Makes known what has changed by a try. */
+static void
+tell_changes(OctNode *node, OctHealth old_health, const OctOutcome *outcome,
+			   OctEvidence evidence, OctTime now)
+{
+	if (node->probe.verdict.health != old_health)
+	{
+		oct_report_change(&node->spec, &node->probe.verdict, outcome);
+		oct_chronicle_health(&node->home, &node->spec, old_health,
+							 node->probe.verdict.health, outcome,
+							 oct_time_diff_us(now, node->streak));
+	}
+	watch_restart(node, outcome, evidence);
+	if (outcome->role != OCT_ROLE_UNKNOWN && node->role != outcome->role)
+	{
+		if (node->role != OCT_ROLE_UNKNOWN)
+			oct_report_role(&node->spec, outcome->role);
+		oct_chronicle_role(&node->home, &node->spec, node->role, outcome->role);
+		node->role = outcome->role;
+	}
+}
+
+/*
+ * Makes known what a try, at the address given if any, has come to; before it the
+ * node had that health, and by now it has its verdict.  Does not throw.
+ */
+void
+oct_prober_tell(OctNode *node, const OctNodeAddress *address,
+				const OctOutcome *outcome, OctEvidence evidence, bool retry,
+				OctHealth old_health, OctTime now)
+{
+	OctFinding	finding = {
+		.slot = node->slot,
+		.generation = node->generation,
+		.policy = &node->policy,
+		.retry = retry,
+		.verdict = &node->probe.verdict,
+		.outcome = outcome,
+		.evidence = evidence,
+		.address = address,
+		.check_time_us = oct_time_diff_us(now, node->probe.started),
+		.now = now,
+	};
+
+	oct_gauge_add(OCT_GAUGE_CHECKS, 1);
+	oct_report_check(&node->spec, outcome, evidence, finding.check_time_us);
+	if (evidence == OCT_EVIDENCE_NONE)
+		oct_report_trouble(&node->spec, outcome, now);
+	oct_report_finding(&finding);
+	tell_changes(node, old_health, outcome, evidence, now);
+}
