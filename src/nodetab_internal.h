@@ -128,7 +128,7 @@ extern int32 oct_nodetab_find_slot(int32 group, const OctNodeSpec *spec);
 static inline void
 oct_nodetab_fetch_ahead(int32 slot, Size depth)
 {
-	const OctSharedSlot *ahead;
+	OctSharedSlot *ahead;
 	const char *copy;
 
 	if (slot + OCT_FETCH_AHEAD >= oct_table->nslots)
@@ -141,7 +141,7 @@ oct_nodetab_fetch_ahead(int32 slot, Size depth)
 
 	/* of this one the beginning is there by now */
 	ahead = &oct_slots[slot + OCT_FETCH_AHEAD / 2];
-	copy = (const char *) &ahead->status.copy[ahead->flips.value & 1];
+	copy = (const char *) &ahead->status.copy[pg_atomic_read_u32(&ahead->flips) & 1];
 	for (Size at = 0; at < depth; at += OCT_CACHE_LINE)
 		oct_prefetch(copy + at);
 }
