@@ -103,6 +103,13 @@ build/test_resolver: test/unit/test_resolver.c test/unit/server_stub.c $(RESOLVE
 	$(CC) $(CPPFLAGS) $(filter-out -DFRONTEND,$(UNIT_FLAGS)) $(CFLAGS) -o $@ \
 		$(filter %.c,$^) -lcmocka -lcares $(CLIENT_LIBS)
 
+# Nor is the status of a slot, but for the table that it stands in.
+NODESTATUS = $(patsubst %,src/%.c,nodestatus policy latency tally)
+
+build/test_nodestatus: test/unit/test_nodestatus.c $(NODESTATUS) $(SRC_HEADERS) | build
+	$(CC) $(CPPFLAGS) $(filter-out -DFRONTEND,$(UNIT_FLAGS)) $(CFLAGS) -o $@ \
+		$(filter %.c,$^) -lcmocka $(CLIENT_LIBS)
+
 # A short run of mutations, always the same, is one of the unit tests; clang's
 # libFuzzer learns as it goes, and keeps what it found interesting in build/.
 FUZZED = $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))

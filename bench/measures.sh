@@ -359,31 +359,71 @@ measure_idle() {
 		"$(calc 'n / s' %.1f n=$(($(wakeups "$pid") - before)) s=$((SECS * 3)))"
 }
 
-# read_ms TABLE WHERE: average time of a prepared SELECT
+# read_ms CLIENTS QUERY: average time of a prepared SELECT
 read_ms() {
-	echo "SELECT * FROM $1 $2;" >"$dir/read.sql"
-	pgbench -n -M prepared -T 1 -f "$dir/read.sql" | sed -n 's/^latency average = \([0-9.]*\) ms/\1/p'
+	echo "$2;" >"$dir/read.sql"
+	pgbench -n -M prepared -c "$1" -j "$1" -T 1 -f "$dir/read.sql" |
+		sed -n 's/^latency average = \([0-9.]*\) ms/\1/p'
+}
+
+# read_both NAME CLIENTS MEASURE BESIDE GOAL QUERY: rows of nodes beside the same
+# ones of an ordinary table; in QUERY, @ stands for what comes before their names.
+read_both() {
+	local table
+	for table in live heap; do
+		note "$1.$2.$table" "$(read_ms "$2" "${6//@/${table}_}")"
+	done
+	reads[$1.$2]="$3|$4|$5"
+}
+
+# Tables of a thousand nodes, live and as a heap: as they are registered, and with
+# eleven columns of what is known of them.
+make_read_tables() {
+	sql <<-END
+		CREATE FOREIGN TABLE live_nodes (node_name text, node_port int, health_status int)
+			SERVER nodes OPTIONS (table_name 'nodes');
+		CREATE FOREIGN TABLE live_status (server_name name, node_name text, node_port int, health_status int, state text,
+			reason text, consecutive_failures int, last_check_time timestamptz, status_change_time timestamptz,
+			check_time float8, role text) SERVER nodes OPTIONS (table_name 'node_status');
+		CREATE TABLE heap_nodes AS SELECT * FROM live_nodes;
+		ALTER TABLE heap_nodes ADD PRIMARY KEY (node_name, node_port);
+		CREATE TABLE heap_status AS SELECT * FROM live_status;
+		ALTER TABLE heap_status ADD PRIMARY KEY (node_name, node_port);
+		VACUUM ANALYZE heap_nodes;
+		VACUUM ANALYZE heap_status;
+	END
 }
 
 measure_reads() {
-	local round table
+	local round clients name measure beside goal three
+	local -A reads=()
 	group nodes "health_check_period '1h'" $HEALTHY:"$NODES"
 	turn_on nodes "$NODES" 0
-	sql <<-END
-		CREATE TABLE heap_nodes AS SELECT * FROM nodes;
-		ALTER TABLE heap_nodes ADD PRIMARY KEY (node_name, node_port);
-		VACUUM ANALYZE heap_nodes;
-	END
+	make_read_tables
+	three="(VALUES ('127.1.0.3', $port), ('127.1.0.5', $port), ('127.1.0.9', $port)) v (node_name, node_port)"
 	for round in 1 2 3; do
 		say "reads, round $round of 3"
-		for table in nodes heap_nodes; do
-			note "all.$table" "$(read_ms $table "")"
-			note "one.$table" "$(read_ms $table "WHERE node_name = '127.1.0.7' AND node_port = $port")"
+		for clients in 1 8; do
+			read_both all $clients "read of all $NODES nodes, 3 columns" "heap table" 0.83 \
+				"SELECT * FROM @nodes"
+			read_both status $clients "the same, 11 columns of node_status" "heap table" 1.0 \
+				"SELECT * FROM @status"
+			read_both count $clients "count of the unhealthy ones" "heap table" 1.0 \
+				"SELECT count(*) FROM @nodes WHERE health_status = 0"
+			read_both one $clients "read of one node by its key" "primary key" 1.0 \
+				"SELECT * FROM @nodes WHERE node_name = '127.1.0.7' AND node_port = $port"
+			read_both join $clients "join of 3 rows with their nodes" "primary key" 1.0 \
+				"SELECT * FROM $three JOIN @nodes USING (node_name, node_port)"
 		done
 	done
-	sql -c 'DROP TABLE heap_nodes'
-	row "read of all $NODES nodes, ms" "$(med all.nodes)" "$(med all.heap_nodes)" "heap table"
-	row "read of one node by its key, ms" "$(med one.nodes)" "$(med one.heap_nodes)" "heap table, primary key"
+	for clients in 1 8; do
+		for name in all status count one join; do
+			IFS='|' read -r measure beside goal <<<"${reads[$name.$clients]}"
+			row "$measure, $clients at once, ms" "$(med "$name.$clients.live")" "$(med "$name.$clients.heap")" \
+				"$beside" "$goal"
+		done
+	done
+	sql -c 'DROP TABLE heap_nodes, heap_status'
 }
 
 # bench/writers, if it is there, prints lines "measure|ours|beside|name"; it finds

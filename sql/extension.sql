@@ -16,6 +16,19 @@ FROM pg_attribute
 WHERE attrelid = 'octopus.nodes'::regclass AND attnum > 0
 ORDER BY attnum;
 
+-- no object and no column goes without a comment
+SELECT object COLLATE "C"
+FROM pg_depend, pg_describe_object(classid, objid, 0) AS object
+WHERE refclassid = 'pg_extension'::regclass
+  AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'octopus_fdw')
+  AND deptype = 'e' AND classid <> 'pg_type'::regclass AND obj_description(objid, classid::regclass::name) IS NULL
+UNION ALL
+SELECT attrelid::regclass || '.' || attname
+FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid
+WHERE relnamespace = 'octopus'::regnamespace AND relkind IN ('f', 'v', 'r') AND attnum > 0
+  AND col_description(attrelid, attnum) IS NULL
+ORDER BY 1;
+
 \d octopus.nodes
 
 SELECT extversion, extrelocatable, extnamespace::regnamespace

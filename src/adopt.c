@@ -50,7 +50,7 @@
 static OctNodeSpec *
 read_nodes(OctGroupKey key, int *nnodes)
 {
-	OctRowSet  *rows = oct_nodetab_read_group(key, true);
+	OctRowSet  *rows = oct_nodetab_read_group(key, OCT_ROW_NAMES | OCT_ROW_OPTIONS);
 	OctNodeSpec *specs = palloc_extended(sizeof(OctNodeSpec) * Max(rows->nrows, 1),
 										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	Size		position = 0;

@@ -5,9 +5,9 @@
  *	  those of the dataset.
  *
  * Columns are matched by name (or by their option column_name), never by
- * position, so a table may have any of them in any order.  Binding is done at
- * each use and not at CREATE FOREIGN TABLE, which tells an FDW nothing of the
- * columns.
+ * position, so a table may have any of them in any order.  Binding is done by
+ * each plan and each change, and not at CREATE FOREIGN TABLE, which tells an FDW
+ * nothing of the columns.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +16,7 @@
 #include "access/table.h"
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
+#include "nodes/makefuncs.h"
 #include "utils/builtins.h"
 
 #include "adopt.h"
@@ -168,7 +169,7 @@ bind_dataset(OctBinding *binding, Relation rel, ForeignTable *table)
 
 /*
  * Binds a foreign table, in palloc'd memory.  Every use of a table comes
- * through here, so this is where a library that was not preloaded is noticed,
+ * through here or oct_binding_of_plan, so this is where a library that was not preloaded is noticed,
  * and groups are brought in accord with the catalogs.
  */
 OctBinding *
@@ -214,16 +215,68 @@ oct_binding_make_oid(Oid relid)
 	return binding;
 }
 
-/* Only these columns of the table, a list of integers, are wanted. */
-void
-oct_binding_limit(OctBinding *binding, const List *attnos)
+/* What a plan has to know of a binding: a list of these. */
+typedef enum OctPlanPart
 {
-	int			n = 0;
+	OCT_PLAN_DATASET,			/* its place among all */
+	OCT_PLAN_SERVER,
+	OCT_PLAN_ALL_SERVERS,
+	OCT_PLAN_COLUMNS,			/* list of places in the dataset, */
+	OCT_PLAN_ATTS				/* and as long a one of places in the table */
+} OctPlanPart;
 
+/*
+ * A binding as a part of a plan, which can be copied.  Of its columns only those
+ * with these numbers, a list of integers, are wanted.  A plan is made anew when
+ * its tables or their servers change, so what it knows stays true.
+ */
+List *
+oct_binding_to_plan(const OctBinding *binding, const List *attnos)
+{
+	List	   *columns = NIL;
+	List	   *atts = NIL;
+	int			dataset = 0;
+
+	while (datasets[dataset] != binding->dataset)
+		dataset++;
 	for (int i = 0; i < binding->nbound; i++)
 	{
-		if (list_member_int(attnos, binding->bound[i].att + 1))
-			binding->bound[n++] = binding->bound[i];
+		if (!list_member_int(attnos, binding->bound[i].att + 1))
+			continue;
+		columns = lappend_int(columns, binding->bound[i].column);
+		atts = lappend_int(atts, binding->bound[i].att);
 	}
-	binding->nbound = n;
+	return list_make5(makeInteger(dataset), makeInteger((int) binding->serverid),
+					  makeInteger(binding->all_servers), columns, atts);
+}
+
+/* The binding again, with what is wanted of it, in palloc'd memory. */
+OctBinding *
+oct_binding_of_plan(const List *plan)
+{
+	OctBinding *binding = palloc0(sizeof(OctBinding));
+	ListCell   *column;
+	ListCell   *att;
+
+	oct_binding_require_preload();
+	binding->dataset = datasets[intVal(list_nth(plan, OCT_PLAN_DATASET))];
+	binding->serverid = (Oid) intVal(list_nth(plan, OCT_PLAN_SERVER));
+	binding->all_servers = intVal(list_nth(plan, OCT_PLAN_ALL_SERVERS)) != 0;
+	forboth(column, (List *) list_nth(plan, OCT_PLAN_COLUMNS),
+			att, (List *) list_nth(plan, OCT_PLAN_ATTS))
+	{
+		binding->attnos[lfirst_int(column)] = lfirst_int(att) + 1;
+		binding->bound[binding->nbound++] =
+			(OctBoundColumn) {lfirst_int(column), lfirst_int(att)};
+	}
+	oct_adopt_groups(binding->serverid);
+	return binding;
+}
+
+/* The server whose group it is about; InvalidOid: all of this database. */
+Oid
+oct_binding_plan_server(const List *plan)
+{
+	return intVal(list_nth(plan, OCT_PLAN_ALL_SERVERS)) != 0 ? InvalidOid :
+		(Oid) intVal(list_nth(plan, OCT_PLAN_SERVER));
 }

@@ -16,7 +16,9 @@
 extern void oct_binding_require_preload(void);
 extern OctBinding *oct_binding_make(Relation rel);
 extern OctBinding *oct_binding_make_oid(Oid relid);
-extern void oct_binding_limit(OctBinding *binding, const List *attnos);
+extern List *oct_binding_to_plan(const OctBinding *binding, const List *attnos);
+extern OctBinding *oct_binding_of_plan(const List *plan);
+extern Oid	oct_binding_plan_server(const List *plan);
 extern const OctDataset *oct_binding_find_dataset(const char *name);
 extern const OctDataset *oct_binding_dataset(int i);
 extern const char *oct_binding_dataset_names(void);

@@ -157,8 +157,10 @@ oct_iomux_wait(int64 timeout_ms, int *owners, int max_owners)
 
 	if (MyLatch->is_set)
 		timeout_ms = 0;
+	pgstat_report_wait_start(wait_event);
 	n = epoll_wait(epoll_fd, events, Min(max_owners, OCT_EPOLL_EVENTS),
 				   (int) timeout_ms);
+	pgstat_report_wait_end();
 	if (n < 0 && errno != EINTR)
 		elog(ERROR, "epoll_wait failed: %m");
 	for (int i = 0; i < n; i++)

@@ -340,7 +340,7 @@ octopusExecForeignTruncate(List *rels, DropBehavior behavior,
 										  "TRUNCATE TABLE");
 		Oid			serverid = modify->binding->serverid;
 		OctRowSet  *rows = oct_regview_read_group(oct_regview_group(serverid),
-												  modify->cid, false);
+												  modify->cid, OCT_ROW_NAMES);
 		OctNodeSpec spec = {0};
 		Size		position = 0;
 		OctRow	   *row;

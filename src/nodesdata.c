@@ -85,8 +85,8 @@ option_datum(OctColumn column, const OctNodeOptions *options, bool *isnull)
 }
 
 /*
- * Puts a row into a slot of the bound table, which is all null and not stored
- * yet; the options count only if the table shows any.  The name, a text, and the
+ * Puts a row into a slot of the bound table, whose other columns are null and which
+ * is not stored yet; the options count only if the table shows any.  The name, a text, and the
  * options are not copied; some others are, in the current memory context.
  */
 void
@@ -152,17 +152,21 @@ static void *
 begin_nodes(const OctScanQuery *query)
 {
 	OctGroupKey group = oct_regview_group(query->binding->serverid);
-	bool		with_options = oct_nodesdata_has_options(query->binding);
+	int			parts = 0;
 	OctNodesRows *rows = palloc0(sizeof(OctNodesRows));
 	OctNodeView view;
 
 	rows->binding = query->binding;
+	if (oct_nodesdata_has_options(query->binding))
+		parts |= OCT_ROW_OPTIONS;
+	if (oct_binding_wants(query->binding, OCT_COLUMN_NODE_NAME, OCT_COLUMN_NODE_NAME))
+		parts |= OCT_ROW_NAMES;
 	if (!query->by_key)
 	{
-		rows->set = oct_regview_read_group(group, query->cid, with_options);
+		rows->set = oct_regview_read_group(group, query->cid, parts);
 		return rows;
 	}
-	rows->set = oct_rowset_make(1, with_options);
+	rows->set = oct_rowset_make(1, parts);
 	if (query->key != NULL &&
 		oct_regview_lookup(group, query->key, query->cid, &view))
 		oct_rowset_add(rows->set, view.rowid, view.health, &view.spec);

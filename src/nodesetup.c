@@ -41,9 +41,9 @@ bucket_count(void)
 static Size
 table_size(void)
 {
-	Size		size = MAXALIGN(sizeof(OctSharedTable));
+	Size		size = CACHELINEALIGN(sizeof(OctSharedTable));
 
-	size = add_size(size, MAXALIGN(mul_size(sizeof(OctSharedGroup), room_groups)));
+	size = add_size(size, CACHELINEALIGN(mul_size(sizeof(OctSharedGroup), room_groups)));
 	size = add_size(size, MAXALIGN(mul_size(sizeof(OctSharedSlot), room_nodes)));
 	size = add_size(size, MAXALIGN(mul_size(sizeof(int32), bucket_count())));
 	size = add_size(size, MAXALIGN(mul_size(sizeof(int32), room_nodes)));
@@ -88,10 +88,10 @@ init_table(void)
 	{
 		memset(&oct_slots[i], 0, sizeof(OctSharedSlot));
 		oct_slots[i].next_in_group = i + 1 < room_nodes ? i + 1 : OCT_NO_SLOT;
-		pg_atomic_init_u32(&oct_slots[i].status.flips, 0);
+		pg_atomic_init_u32(&oct_slots[i].flips, 0);
+		pg_atomic_init_u64(&oct_slots[i].schedule, 0);
 		pg_atomic_init_u64(&oct_slots[i].status.answer, 0);
 		pg_atomic_init_u32(&oct_slots[i].status.resets_done, 0);
-		pg_atomic_init_u64(&oct_slots[i].status.schedule, 0);
 	}
 	for (uint32 i = 0; i <= oct_table->bucket_mask; i++)
 		oct_buckets[i] = OCT_NO_SLOT;
@@ -107,9 +107,9 @@ oct_nodetab_startup(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	at = ShmemInitStruct("octopus_fdw nodes", table_size(), &found);
 	oct_table = (OctSharedTable *) at;
-	at += MAXALIGN(sizeof(OctSharedTable));
+	at += CACHELINEALIGN(sizeof(OctSharedTable));
 	oct_groups = (OctSharedGroup *) at;
-	at += MAXALIGN(sizeof(OctSharedGroup) * room_groups);
+	at += CACHELINEALIGN(sizeof(OctSharedGroup) * room_groups);
 	oct_slots = (OctSharedSlot *) at;
 	at += MAXALIGN(sizeof(OctSharedSlot) * room_nodes);
 	oct_buckets = (int32 *) at;

@@ -32,59 +32,11 @@ int			oct_status_max_age_ms = 0;
 
 /* ---------- readers ---------- */
 
-/* Until when a verdict may be shown, by what the prober or the setting says. */
-static OctTime
-fresh_until(OctTime judged, int64 max_age_us)
-{
-	if (oct_status_max_age_ms < 0)
-		return OCT_TIME_NEVER;
-	if (oct_status_max_age_ms > 0)
-		max_age_us = oct_status_max_age_ms * OCT_US_PER_MS;
-	return oct_time_add_us(judged, max_age_us);
-}
-
-/* The same of a status. */
+/* Until when a verdict may be shown. */
 OctTime
 oct_nodetab_fresh_until(const OctNodeStatus *status)
 {
-	return fresh_until(status->judged, status->max_age_us);
-}
-
-static bool
-is_stale(OctTime judged, int64 max_age_us, OctTime now)
-{
-	return oct_time_before(fresh_until(judged, max_age_us), now);
-}
-
-/*
- * The health that readers may see of a slot whose spec is of the given
- * generation.
- */
-OctHealth
-oct_nodestatus_health(int32 slot, uint32 generation, OctTime now)
-{
-	OctSharedStatus *status = &oct_slots[slot].status;
-	const OctNodeStatus *shown;
-	uint32		flips;
-	uint32		measured;
-	OctHealth	health;
-	OctTime		judged;
-	int64		max_age_us;
-
-	do
-	{
-		flips = pg_atomic_read_u32(&status->flips);
-		pg_read_barrier();
-		shown = &status->copy[flips & 1];
-		measured = shown->generation;
-		health = shown->health;
-		judged = shown->judged;
-		max_age_us = shown->max_age_us;
-		pg_read_barrier();
-	} while (pg_atomic_read_u32(&status->flips) != flips);
-
-	return measured == generation && !is_stale(judged, max_age_us, now) ?
-		health : OCT_UNKNOWN;
+	return oct_nodestatus_fresh_until(status->judged, status->max_age_us);
 }
 
 /* Copies the used part of a message, which may be changing under our hands. */
@@ -104,7 +56,7 @@ copy_message(char *to, const char *from)
 static OctSchedule
 read_schedule(int32 slot)
 {
-	uint64		word = pg_atomic_read_u64(&oct_slots[slot].status.schedule);
+	uint64		word = pg_atomic_read_u64(&oct_slots[slot].schedule);
 	OctSchedule schedule = {.running = (word & 1) != 0,.due = OCT_TIME_NEVER};
 
 	if (pg_atomic_read_u32(&oct_table->prober) == OCT_NO_PROC)
@@ -150,7 +102,7 @@ oct_nodestatus_copy(int32 slot, uint32 generation, OctTime now,
 					OctStatusDepth depth, OctStatusCopy *copy, char *message,
 					OctLatency *latency)
 {
-	OctSharedStatus *shared = &oct_slots[slot].status;
+	OctSharedSlot *shared = &oct_slots[slot];
 	OctNodeStatus *status = &copy->status;
 	uint32		flips;
 
@@ -158,11 +110,11 @@ oct_nodestatus_copy(int32 slot, uint32 generation, OctTime now,
 	{
 		flips = pg_atomic_read_u32(&shared->flips);
 		pg_read_barrier();
-		memcpy(status, &shared->copy[flips & 1], depth);
+		memcpy(status, &shared->status.copy[flips & 1], depth);
 		if (message != NULL)
-			copy_message(message, shared->copy[flips & 1].message);
+			copy_message(message, shared->status.copy[flips & 1].message);
 		if (latency != NULL)
-			*latency = shared->latency;
+			*latency = shared->status.latency;
 		pg_read_barrier();
 	} while (pg_atomic_read_u32(&shared->flips) != flips);
 
@@ -183,7 +135,7 @@ oct_nodestatus_copy(int32 slot, uint32 generation, OctTime now,
 									   status->failures, status->successes},
 									   status->reason);
 	if (status->health != OCT_UNKNOWN &&
-		is_stale(status->judged, status->max_age_us, now))
+		oct_time_before(oct_nodetab_fresh_until(status), now))
 	{
 		status->health = OCT_UNKNOWN;
 		copy->state = OCT_STATE_STALE;
@@ -197,9 +149,9 @@ oct_nodestatus_copy(int32 slot, uint32 generation, OctTime now,
 const OctNodeStatus *
 oct_nodetab_shown_status(int32 slot)
 {
-	OctSharedStatus *shared = &oct_slots[slot].status;
+	OctSharedSlot *shared = &oct_slots[slot];
 
-	return &shared->copy[pg_atomic_read_u32(&shared->flips) & 1];
+	return &shared->status.copy[pg_atomic_read_u32(&shared->flips) & 1];
 }
 
 /*
@@ -209,10 +161,10 @@ oct_nodetab_shown_status(int32 slot)
 OctNodeStatus *
 oct_nodetab_edit_status(int32 slot)
 {
-	OctSharedStatus *shared = &oct_slots[slot].status;
+	OctSharedSlot *shared = &oct_slots[slot];
 	uint32		flips = pg_atomic_read_u32(&shared->flips);
-	const OctNodeStatus *shown = &shared->copy[flips & 1];
-	OctNodeStatus *next = &shared->copy[(flips + 1) & 1];
+	const OctNodeStatus *shown = &shared->status.copy[flips & 1];
+	OctNodeStatus *next = &shared->status.copy[(flips + 1) & 1];
 
 	/* the flip before must not be seen after what is written now */
 	pg_write_barrier();
@@ -225,10 +177,18 @@ oct_nodetab_edit_status(int32 slot)
 void
 oct_nodetab_show_status(int32 slot)
 {
-	OctSharedStatus *shared = &oct_slots[slot].status;
+	OctSharedSlot *shared = &oct_slots[slot];
+	uint32		flips = pg_atomic_read_u32(&shared->flips) + 1;
+	const OctNodeStatus *next = &shared->status.copy[flips & 1];
 
+	shared->head[flips & 1] = (OctStatusHead) {
+		.generation = next->generation,
+		.health = next->health,
+		.judged = next->judged,
+		.max_age_us = next->max_age_us,
+	};
 	pg_write_barrier();
-	pg_atomic_write_u32(&shared->flips, pg_atomic_read_u32(&shared->flips) + 1);
+	pg_atomic_write_u32(&shared->flips, flips);
 }
 
 /* Counts a success that is shown already.  Does not throw. */
@@ -252,7 +212,7 @@ oct_nodetab_clear_latency(int32 slot)
 void
 oct_nodetab_schedule(int32 slot, OctTime due)
 {
-	pg_atomic_write_u64(&oct_slots[slot].status.schedule,
+	pg_atomic_write_u64(&oct_slots[slot].schedule,
 						due.us == OCT_TIME_NEVER.us ? 0 : (uint64) due.us << 1);
 }
 
@@ -260,5 +220,5 @@ oct_nodetab_schedule(int32 slot, OctTime due)
 void
 oct_nodetab_schedule_running(int32 slot)
 {
-	pg_atomic_write_u64(&oct_slots[slot].status.schedule, 1);
+	pg_atomic_write_u64(&oct_slots[slot].schedule, 1);
 }

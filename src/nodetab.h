@@ -174,7 +174,7 @@ extern bool oct_nodetab_lookup(OctGroupKey group, const OctNodeSpec *spec,
 							   OctNodeView *view);
 extern bool oct_nodetab_read_slot(OctGroupKey group, int32 slot,
 								  OctNodeView *view);
-extern OctRowSet *oct_nodetab_read_group(OctGroupKey group, bool with_options);
+extern OctRowSet *oct_nodetab_read_group(OctGroupKey group, int parts);
 extern OctGroupKey *oct_nodetab_read_groups(int *ngroups);
 extern bool oct_nodetab_get_group(OctGroupKey key, OctGroup *group);
 extern bool oct_nodetab_has_unbound(void);

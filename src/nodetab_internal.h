@@ -13,24 +13,57 @@
 #include "port/atomics.h"
 #include "storage/lwlock.h"
 
+/*
+ * Slots are far apart, so that to walk along them would be to wait for memory.  What
+ * comes soon is fetched ahead; by number, since nodes that were registered one
+ * after the other are mostly in slots that follow each other.
+ */
+#define OCT_CACHE_LINE		64
+#define OCT_FETCH_AHEAD		8
+
+#ifdef pg_attribute_aligned
+#define OCT_ALIGNED			pg_attribute_aligned(OCT_CACHE_LINE)
+#define oct_prefetch(what)	__builtin_prefetch(what)
+#else
+#define OCT_ALIGNED
+#define oct_prefetch(what)	((void) (what))
+#endif
+
 #define OCT_NO_SLOT		(-1)
 #define OCT_NO_GROUP	(-1)
 #define OCT_NO_PROC		PG_UINT32_MAX
 
+/*
+ * What most readers want of a status, once more, so that it is in one line of
+ * the processor's cache with what tells which copy is shown.
+ */
+typedef struct OctStatusHead
+{
+	uint32		generation;		/* see OctNodeStatus */
+	OctHealth	health;
+	OctTime		judged;
+	int64		max_age_us;
+} OctStatusHead;
+
 /* Written by the prober. */
 typedef struct OctSharedStatus
 {
-	pg_atomic_uint32 flips;		/* copy[flips & 1] is shown */
 	pg_atomic_uint64 answer;	/* to requests for checks; see requests.c */
-	pg_atomic_uint32 resets_done;	/* by the prober */
-	pg_atomic_uint64 schedule;	/* see oct_nodestatus_copy */
+	pg_atomic_uint32 resets_done;	/* number of the last reset */
 	OctNodeStatus copy[2];
 	OctLatency	latency;		/* of the successes that the tally counts */
 } OctSharedStatus;
 
-/* All but status: protected by the table's lock. */
-typedef struct OctSharedSlot
+/*
+ * The first members, a line of the cache, are the prober's, as is status; the lock
+ * has the others.
+ */
+typedef struct OCT_ALIGNED OctSharedSlot
 {
+	pg_atomic_uint32 flips;		/* head[flips & 1] and copy[flips & 1] are shown */
+	pg_atomic_uint64 schedule;	/* see read_schedule in nodestatus.c */
+	OctStatusHead head[2];
+
 	uint32		generation;		/* 0: the slot is free */
 	int32		group;			/* index of its group */
 	int32		next_in_bucket; /* index chain */
@@ -39,8 +72,12 @@ typedef struct OctSharedSlot
 	OctNodeSpec spec;
 	uint32		checks_asked;	/* numbers of the last requests, which go on from */
 	uint32		resets_asked;	/* node to node */
-	OctSharedStatus status;		/* see above */
+
+	OctSharedStatus status;
 } OctSharedSlot;
+
+StaticAssertDecl(offsetof(OctSharedSlot, generation) == OCT_CACHE_LINE,
+				 "what readers want is in more lines than need be");
 
 /* Protected by the table's lock. */
 typedef struct OctSharedGroup
@@ -98,11 +135,67 @@ extern void oct_nodetab_note_change(int32 slot);
 
 extern void oct_nodetab_wake_prober(void);	/* without it */
 
+/* A reader is at this slot, and will want that much of the ones to come. */
+static inline void
+oct_nodetab_fetch_ahead(int32 slot, Size depth)
+{
+	OctSharedSlot *ahead;
+	const char *copy;
+
+	if (slot + OCT_FETCH_AHEAD >= oct_table->nslots)
+		return;
+	ahead = &oct_slots[slot + OCT_FETCH_AHEAD];
+	oct_prefetch(ahead);
+	oct_prefetch(&ahead->generation);
+	if (depth == 0)
+		return;
+
+	/* of this one the beginning is there by now */
+	ahead = &oct_slots[slot + OCT_FETCH_AHEAD / 2];
+	copy = (const char *) &ahead->status.copy[pg_atomic_read_u32(&ahead->flips) & 1];
+	for (Size at = 0; at < depth; at += OCT_CACHE_LINE)
+		oct_prefetch(copy + at);
+}
+
 /* in nodestatus.c */
-extern OctHealth oct_nodestatus_health(int32 slot, uint32 generation,
-									   OctTime now);
 extern void oct_nodestatus_copy(int32 slot, uint32 generation, OctTime now,
 								OctStatusDepth depth, OctStatusCopy *copy,
 								char *message, OctLatency *latency);
+
+/* Until when a verdict may be shown, by what the prober or the setting says. */
+static inline OctTime
+oct_nodestatus_fresh_until(OctTime judged, int64 max_age_us)
+{
+	if (oct_status_max_age_ms < 0)
+		return OCT_TIME_NEVER;
+	if (oct_status_max_age_ms > 0)
+		max_age_us = oct_status_max_age_ms * OCT_US_PER_MS;
+	return oct_time_add_us(judged, max_age_us);
+}
+
+/*
+ * The health that readers may see of a slot whose spec is of the given
+ * generation.  Here, because thousands of them are read at a time.
+ */
+static inline OctHealth
+oct_nodestatus_health(int32 slot, uint32 generation, OctTime now)
+{
+	OctSharedSlot *shared = &oct_slots[slot];
+	OctStatusHead head;
+	uint32		flips;
+
+	do
+	{
+		flips = pg_atomic_read_u32(&shared->flips);
+		pg_read_barrier();
+		head = shared->head[flips & 1];
+		pg_read_barrier();
+	} while (pg_atomic_read_u32(&shared->flips) != flips);
+
+	if (head.generation != generation ||
+		oct_time_before(oct_nodestatus_fresh_until(head.judged, head.max_age_us), now))
+		return OCT_UNKNOWN;
+	return head.health;
+}
 
 #endif							/* NODETAB_INTERNAL_H */

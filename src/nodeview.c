@@ -109,18 +109,18 @@ oct_nodetab_read_slot(OctGroupKey key, int32 slot, OctNodeView *view)
 }
 
 /*
- * Copies all nodes of a group out, at one instant as regards registrations,
- * into palloc'd memory.
+ * Copies all nodes of a group out, as far as wanted (OctRowParts), at one instant as
+ * regards registrations, into palloc'd memory.
  */
 OctRowSet *
-oct_nodetab_read_group(OctGroupKey key, bool with_options)
+oct_nodetab_read_group(OctGroupKey key, int parts)
 {
 	int			nnodes = oct_nodetab_count(key);
 	OctTime		now = oct_now();
 
 	for (;;)
 	{
-		OctRowSet  *set = oct_rowset_make(nnodes, with_options);
+		OctRowSet  *set = oct_rowset_make(nnodes, parts);
 		bool		fits;
 		int32		group;
 
@@ -132,9 +132,12 @@ oct_nodetab_read_group(OctGroupKey key, bool with_options)
 		{
 			for (int32 i = oct_groups[group].first; i != OCT_NO_SLOT;
 				 i = oct_slots[i].next_in_group)
+			{
+				oct_nodetab_fetch_ahead(i, 0);
 				oct_rowset_add(set, (uint32) i,
 							   oct_nodestatus_health(i, oct_slots[i].generation, now),
 							   &oct_slots[i].spec);
+			}
 		}
 		LWLockRelease(oct_table_lock);
 

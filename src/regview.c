@@ -59,7 +59,7 @@ static OctRowSet *
 merge_pending(OctGroupKey group, CommandId cid, const OctRowSet *rows)
 {
 	OctRowSet  *merged = oct_rowset_make(rows->nrows + oct_pending_count(),
-										 rows->options != NULL);
+										 rows->parts);
 	OctNodeSpec spec = {0};
 	Size		position = 0;
 	OctRow	   *row;
@@ -85,15 +85,19 @@ merge_pending(OctGroupKey group, CommandId cid, const OctRowSet *rows)
 	return merged;
 }
 
-/* All nodes of a group that the command "cid" sees, in palloc'd memory. */
+/*
+ * All nodes of a group that the command "cid" sees, with the parts that are wanted
+ * (OctRowParts) at least, in palloc'd memory.
+ */
 OctRowSet *
-oct_regview_read_group(OctGroupKey group, CommandId cid, bool with_options)
+oct_regview_read_group(OctGroupKey group, CommandId cid, int parts)
 {
-	OctRowSet  *rows = oct_nodetab_read_group(group, with_options);
+	OctRowSet  *rows;
 	OctRowSet  *merged;
 
 	if (oct_pending_count() == 0)
-		return rows;
+		return oct_nodetab_read_group(group, parts);
+	rows = oct_nodetab_read_group(group, parts | OCT_ROW_NAMES);
 	merged = merge_pending(group, cid, rows);
 	oct_rowset_free(rows);
 	return merged;

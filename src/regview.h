@@ -14,7 +14,7 @@
 extern OctGroupKey oct_regview_group(Oid serverid);
 extern double oct_regview_count(OctGroupKey group);
 extern OctRowSet *oct_regview_read_group(OctGroupKey group, CommandId cid,
-										 bool with_options);
+										 int parts);
 extern bool oct_regview_lookup(OctGroupKey group, const OctNodeSpec *spec,
 							   CommandId cid, OctNodeView *view);
 extern bool oct_regview_read_row(OctGroupKey group, uint32 rowid,

@@ -198,7 +198,8 @@ oct_regxact_remove(Oid serverid, const OctNodeSpec *spec, CommandId cid)
 static void
 drop_nodes(OctGroupKey group)
 {
-	OctRowSet  *rows = oct_regview_read_group(group, InvalidCommandId, false);
+	OctRowSet  *rows = oct_regview_read_group(group, InvalidCommandId,
+											   OCT_ROW_NAMES);
 	OctNodeSpec spec = {0};
 	Size		position = 0;
 	OctRow	   *row;

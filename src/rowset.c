@@ -17,14 +17,15 @@
 
 /* An empty set that has room for so many rows, in palloc'd memory. */
 OctRowSet *
-oct_rowset_make(int room, bool with_options)
+oct_rowset_make(int room, int parts)
 {
 	OctRowSet  *set = palloc0(sizeof(OctRowSet));
 
+	set->parts = parts;
 	set->room = room;
 	set->rows = palloc_extended(Max(room, 1) * OCT_ROW_MAX_SIZE,
 								MCXT_ALLOC_HUGE);
-	if (with_options)
+	if (parts & OCT_ROW_OPTIONS)
 		set->options = palloc_extended(Max(room, 1) * sizeof(OctNodeOptions),
 									   MCXT_ALLOC_HUGE);
 	return set;
@@ -45,7 +46,7 @@ oct_rowset_add(OctRowSet *set, uint32 rowid, OctHealth health,
 			   const OctNodeSpec *spec)
 {
 	OctRow	   *row = (OctRow *) (set->rows + set->used);
-	Size		len = strlen(spec->name);
+	Size		len = (set->parts & OCT_ROW_NAMES) != 0 ? strlen(spec->name) : 0;
 
 	Assert(set->nrows < set->room);
 	row->rowid = rowid;
@@ -53,25 +54,11 @@ oct_rowset_add(OctRowSet *set, uint32 rowid, OctHealth health,
 	row->port = spec->port;
 	SET_VARSIZE(&row->name, VARHDRSZ + len);
 	memcpy(VARDATA(&row->name), spec->name, len);
-	set->used += INTALIGN(OCT_ROW_HEADER + len);
+	row->size = INTALIGN(OCT_ROW_HEADER + len);
+	set->used += row->size;
 	if (set->options != NULL)
 		set->options[set->nrows] = spec->options;
 	set->nrows++;
-}
-
-/*
- * The row at a position, which begins at 0 and is moved on; NULL behind the
- * last one.
- */
-OctRow *
-oct_rowset_next(const OctRowSet *set, Size *position)
-{
-	OctRow	   *row = (OctRow *) (set->rows + *position);
-
-	if (*position == set->used)
-		return NULL;
-	*position += INTALIGN(offsetof(OctRow, name) + VARSIZE(&row->name));
-	return row;
 }
 
 /* The key of the row's node; the rest of spec is left as it is. */

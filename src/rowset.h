@@ -21,14 +21,23 @@
 
 typedef struct OctRow
 {
+	uint32		size;			/* to the next row */
 	uint32		rowid;			/* names the row to oct_regview_read_row */
 	OctHealth	health;
 	int32		port;
 	text		name;			/* its bytes follow; not terminated */
 } OctRow;
 
+/* What rows have beyond health and port; bits. */
+typedef enum OctRowParts
+{
+	OCT_ROW_NAMES = 1 << 0,		/* else they are empty */
+	OCT_ROW_OPTIONS = 1 << 1
+} OctRowParts;
+
 typedef struct OctRowSet
 {
+	int			parts;			/* OctRowParts */
 	int			nrows;
 	int			room;			/* rows that there is memory for */
 	Size		used;			/* bytes of rows */
@@ -36,11 +45,25 @@ typedef struct OctRowSet
 	OctNodeOptions *options;	/* by number of row; NULL: not wanted */
 } OctRowSet;
 
-extern OctRowSet *oct_rowset_make(int room, bool with_options);
+extern OctRowSet *oct_rowset_make(int room, int parts);
 extern void oct_rowset_free(OctRowSet *set);
 extern void oct_rowset_add(OctRowSet *set, uint32 rowid, OctHealth health,
 						   const OctNodeSpec *spec);
-extern OctRow *oct_rowset_next(const OctRowSet *set, Size *position);
 extern void oct_row_get_key(const OctRow *row, OctNodeSpec *spec);
+
+/*
+ * The row at a position, which begins at 0 and is moved on; NULL behind the
+ * last one.
+ */
+static inline OctRow *
+oct_rowset_next(const OctRowSet *set, Size *position)
+{
+	OctRow	   *row = (OctRow *) (set->rows + *position);
+
+	if (*position == set->used)
+		return NULL;
+	*position += row->size;
+	return row;
+}
 
 #endif							/* ROWSET_H */

@@ -43,13 +43,6 @@ typedef struct OctPlanInfo
 	bool		lookup;			/* do the table's own conditions fix the key? */
 } OctPlanInfo;
 
-/* What the plan tells the executor, in fdw_private. */
-typedef enum OctPlanPart
-{
-	OCT_PLAN_SERVER,			/* OID of the group's; 0: all of this database */
-	OCT_PLAN_ATTNOS				/* list of the columns that are wanted */
-} OctPlanPart;
-
 /* The state of a scan, in ForeignScanState.fdw_state. */
 typedef struct OctScan
 {
@@ -172,21 +165,23 @@ wanted_columns(RelOptInfo *baserel, const OctBinding *binding,
 	return attnos;
 }
 
-/* fdw_exprs holds the key of a lookup and is empty for a full scan. */
+/*
+ * fdw_exprs holds the key of a lookup and is empty for a full scan; fdw_private is
+ * the binding.
+ */
 static ForeignScan *
 octopusGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
 					  Oid foreigntableid, ForeignPath *best_path,
 					  List *tlist, List *scan_clauses, Plan *outer_plan)
 {
 	OctBinding *binding = ((OctPlanInfo *) baserel->fdw_private)->binding;
-	Oid			serverid = binding->all_servers ? InvalidOid : binding->serverid;
 
 	return make_foreignscan(tlist,
 							extract_actual_clauses(scan_clauses, false),
 							baserel->relid,
 							oct_nodekey_find(root, baserel, binding, scan_clauses),
-							list_make2(makeInteger((int) serverid),
-									   wanted_columns(baserel, binding, scan_clauses)),
+							oct_binding_to_plan(binding,
+												wanted_columns(baserel, binding, scan_clauses)),
 							NIL, NIL, outer_plan);
 }
 
@@ -204,10 +199,12 @@ octopusBeginForeignScan(ForeignScanState *node, int eflags)
 
 	scan = palloc0(sizeof(OctScan));
 	node->fdw_state = scan;
-	scan->binding = oct_binding_make(node->ss.ss_currentRelation);
-	oct_binding_limit(scan->binding,
-					  (List *) list_nth(plan->fdw_private, OCT_PLAN_ATTNOS));
+	scan->binding = oct_binding_of_plan(plan->fdw_private);
 	scan->userid = oct_scan_user(node);
+
+	/* of the other columns nobody says anything from here on */
+	memset(node->ss.ss_ScanTupleSlot->tts_isnull, true,
+		   node->ss.ss_ScanTupleSlot->tts_tupleDescriptor->natts);
 	scan->keys = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
 	scan->rows_cxt = AllocSetContextCreate(CurrentMemoryContext,
 										   "octopus_fdw rows",
@@ -246,7 +243,6 @@ octopusIterateForeignScan(ForeignScanState *node)
 	if (scan->rows == NULL)
 		read_rows(node);
 	ExecClearTuple(slot);
-	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts);
 
 	caller_cxt = MemoryContextSwitchTo(node->ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
 	found = scan->binding->dataset->next(scan->rows, slot);
@@ -280,7 +276,7 @@ static void
 octopusExplainForeignScan(ForeignScanState *node, ExplainState *es)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
-	Oid			serverid = (Oid) intVal(list_nth(plan->fdw_private, OCT_PLAN_SERVER));
+	Oid			serverid = oct_binding_plan_server(plan->fdw_private);
 
 	ExplainPropertyText("Node Group", OidIsValid(serverid) ?
 						GetForeignServer(serverid)->servername : "(all)", es);

@@ -52,7 +52,7 @@ is_wanted(const OctStatusQuery *query, int32 group)
 		 oct_same_group(key, query->group));
 }
 
-/* The caller holds the lock. */
+/* The caller holds the lock, shared. */
 static OctExtent
 measure(const OctStatusQuery *query)
 {
@@ -145,7 +145,10 @@ add_group(OctStatusSet *set, const OctStatusQuery *query, int32 group)
 	{
 		for (slot = oct_groups[group].first; slot != OCT_NO_SLOT;
 			 slot = oct_slots[slot].next_in_group)
+		{
+			oct_nodetab_fetch_ahead(slot, query->depth);
 			add_slot(set, query, slot);
+		}
 	}
 	set->nservers++;
 }

@@ -285,6 +285,74 @@ counts_stop_at_their_maximum(void **state)
 	assert_int_equal(alive.successes, PG_UINT32_MAX);
 }
 
+static OctState
+state_of(OctHealth health, uint32 failures, uint32 successes, OctReason reason)
+{
+	return oct_policy_state(&(OctVerdict) {health, failures, successes}, reason);
+}
+
+static void
+verdicts_have_states(void **state)
+{
+	assert_int_equal(state_of(OCT_UNKNOWN, 0, 0, OCT_REASON_OK), OCT_STATE_INITIALIZING);
+	assert_int_equal(state_of(OCT_UNKNOWN, 2, 0, OCT_REASON_TIMEOUT), OCT_STATE_INITIALIZING);
+	assert_int_equal(state_of(OCT_HEALTHY, 0, 1, OCT_REASON_OK), OCT_STATE_HEALTHY);
+	assert_int_equal(state_of(OCT_HEALTHY, 0, 9, OCT_REASON_TOO_MANY_CONNECTIONS), OCT_STATE_DEGRADED);
+	assert_int_equal(state_of(OCT_HEALTHY, 0, 9, OCT_REASON_AUTH_FAILED), OCT_STATE_DEGRADED);
+	assert_int_equal(state_of(OCT_HEALTHY, 1, 0, OCT_REASON_TIMEOUT), OCT_STATE_FAILING);
+	assert_int_equal(state_of(OCT_UNHEALTHY, 3, 0, OCT_REASON_TIMEOUT), OCT_STATE_UNHEALTHY);
+	assert_int_equal(state_of(OCT_UNHEALTHY, 0, 1, OCT_REASON_OK), OCT_STATE_RECOVERING);
+	for (int health = OCT_UNKNOWN; health <= OCT_HEALTHY; health++)
+		assert_int_equal(state_of(health, 0, 0, OCT_REASON_DISABLED), OCT_STATE_DISABLED);
+
+	for (int i = 0; i < OCT_STATE_COUNT; i++)
+	{
+		for (int j = 0; j < i; j++)
+			assert_string_not_equal(oct_policy_state_name(i), oct_policy_state_name(j));
+	}
+	assert_string_equal(oct_policy_state_name(OCT_STATE_STALE), "stale");
+}
+
+/* Three times the period and all tries, the longest that can be included. */
+static void
+verdicts_grow_old(void **state)
+{
+	OctPolicy	policy = {
+		.period_ms = 10000,
+		.timeout_ms = 2000,
+		.max_retries = 2,
+		.retry_delay_ms = 1000,
+		.down_period_ms = -1,
+	};
+
+	assert_int_equal(oct_policy_max_age_us(&policy), 3 * (10000 + 3 * 2000 + 2 * 1000) * 1000);
+	policy.down_period_ms = 60000;
+	assert_int_equal(oct_policy_max_age_us(&policy), 3 * (60000 + 3 * 2000 + 2 * 1000) * 1000);
+
+	policy = (OctPolicy) {.period_ms = 1,.timeout_ms = 1,.down_period_ms = -1};
+	assert_int_equal(oct_policy_max_age_us(&policy), OCT_MIN_MAX_AGE_MS * 1000);
+	policy = (OctPolicy) {
+		.period_ms = PG_INT32_MAX,
+		.timeout_ms = PG_INT32_MAX,
+		.max_retries = 100,
+		.retry_delay_ms = PG_INT32_MAX,
+		.down_period_ms = PG_INT32_MAX,
+	};
+	assert_true(oct_policy_max_age_us(&policy) ==
+				3 * (int64) PG_INT32_MAX * (1 + 101 + 100) * 1000);
+}
+
+/* A standby is read-only whatever its default; who says nothing is neither. */
+static void
+read_only_servers(void **state)
+{
+	assert_int_equal(oct_policy_read_only(OCT_ANSWER_NONE, OCT_ANSWER_NONE), OCT_ANSWER_NONE);
+	assert_int_equal(oct_policy_read_only(OCT_ANSWER_NO, OCT_ANSWER_NO), OCT_ANSWER_NO);
+	assert_int_equal(oct_policy_read_only(OCT_ANSWER_YES, OCT_ANSWER_NO), OCT_ANSWER_YES);
+	assert_int_equal(oct_policy_read_only(OCT_ANSWER_NO, OCT_ANSWER_YES), OCT_ANSWER_YES);
+	assert_int_equal(oct_policy_read_only(OCT_ANSWER_NONE, OCT_ANSWER_NO), OCT_ANSWER_NO);
+}
+
 int
 main(void)
 {
@@ -300,6 +368,9 @@ main(void)
 		cmocka_unit_test(no_evidence_does_not_forgive),
 		cmocka_unit_test(fewer_retries_count_from_the_next_failure),
 		cmocka_unit_test(counts_stop_at_their_maximum),
+		cmocka_unit_test(verdicts_have_states),
+		cmocka_unit_test(verdicts_grow_old),
+		cmocka_unit_test(read_only_servers),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);

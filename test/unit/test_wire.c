@@ -115,6 +115,40 @@ other_parameters(void **state)
 	assert_login(said.bytes, said.n, OCT_ROLE_UNKNOWN, 0);
 }
 
+/* What a login says of being read-only. */
+static OctAnswer
+read_only_after(const char *bytes, size_t n)
+{
+	Said		said = {0};
+	OctWire		wire;
+
+	say_bytes(&said, BYTES(SAID_AUTH_OK));
+	say_bytes(&said, bytes, n);
+	say_bytes(&said, BYTES(SAID_READY));
+	wire = assert_ends(oct_wire_init, said.bytes, said.n, OCT_REASON_OK,
+					   OCT_PHASE_AUTH, "", "");
+	assert_int_equal(outcome_of(&wire).encrypted, OCT_ANSWER_NO);
+	return outcome_of(&wire).read_only;
+}
+
+static void
+read_only(void **state)
+{
+#define SAID_READ_ONLY(length, value) \
+	"S\0\0\0" length "default_transaction_read_only\0" value "\0"
+
+	assert_int_equal(read_only_after(BYTES("")), OCT_ANSWER_NONE);
+	assert_int_equal(read_only_after(BYTES(SAID_PRIMARY)), OCT_ANSWER_NO);
+	assert_int_equal(read_only_after(BYTES(SAID_STANDBY)), OCT_ANSWER_YES);
+	assert_int_equal(read_only_after(BYTES(SAID_READ_ONLY("\46", "off"))), OCT_ANSWER_NO);
+	assert_int_equal(read_only_after(BYTES(SAID_READ_ONLY("\45", "on"))), OCT_ANSWER_YES);
+	assert_int_equal(read_only_after(BYTES(SAID_READ_ONLY("\46", "odd"))), OCT_ANSWER_NONE);
+	assert_int_equal(read_only_after(BYTES(SAID_PRIMARY SAID_READ_ONLY("\45", "on"))),
+					 OCT_ANSWER_YES);
+	assert_int_equal(read_only_after(BYTES(SAID_READ_ONLY("\46", "off") SAID_STANDBY)),
+					 OCT_ANSWER_YES);
+}
+
 /* Of what is long the beginning counts. */
 static void
 long_parameters(void **state)
@@ -245,6 +279,7 @@ main(void)
 		cmocka_unit_test(login),
 		cmocka_unit_test(login_with_notices),
 		cmocka_unit_test(other_parameters),
+		cmocka_unit_test(read_only),
 		cmocka_unit_test(long_parameters),
 		cmocka_unit_test(parameters_without_their_zero),
 		cmocka_unit_test(versions),
