@@ -37,6 +37,8 @@ oct_dataset_read(const OctScanQuery *scan, OctStatusQuery query)
 {
 	OctNodeSpec nobody = {0};
 
+	query.without_names = !oct_binding_wants(scan->binding, OCT_KEY_COLUMN_NAME,
+											 OCT_KEY_COLUMN_NAME);
 	if (scan->by_key)
 		query.node = scan->key != NULL ? scan->key : &nobody;
 	return oct_statusset_read(&query);

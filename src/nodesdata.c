@@ -44,6 +44,11 @@ typedef struct OctNodesRows
 	OctRowSet  *set;
 	Size		position;		/* of the next row */
 	int			row;			/* its number */
+
+	/* where the table has the columns that most tables have; -1: not wanted */
+	int			name_att;
+	int			port_att;
+	int			health_att;
 } OctNodesRows;
 
 /* Does a table show any of a node's options? */
@@ -86,8 +91,9 @@ option_datum(OctColumn column, const OctNodeOptions *options, bool *isnull)
 
 /*
  * Puts a row into a slot of the bound table, whose other columns are null and which
- * is not stored yet; the options count only if the table shows any.  The name, a text, and the
- * options are not copied; some others are, in the current memory context.
+ * is not stored yet; the options count only if the table shows any.  The name, a
+ * text, and the options are not copied; some others are, in the current memory
+ * context.
  */
 void
 oct_nodesdata_store_row(const OctBinding *binding, Datum name, int32 port,
@@ -148,6 +154,18 @@ count_nodes(const OctBinding *binding)
 	return oct_regview_count(oct_regview_group(binding->serverid));
 }
 
+/* Where the table has a column that is wanted; else -1. */
+static int
+find_att(const OctBinding *binding, OctColumn column)
+{
+	for (int i = 0; i < binding->nbound; i++)
+	{
+		if (binding->bound[i].column == column)
+			return binding->bound[i].att;
+	}
+	return -1;
+}
+
 static void *
 begin_nodes(const OctScanQuery *query)
 {
@@ -157,9 +175,12 @@ begin_nodes(const OctScanQuery *query)
 	OctNodeView view;
 
 	rows->binding = query->binding;
+	rows->name_att = find_att(query->binding, OCT_COLUMN_NODE_NAME);
+	rows->port_att = find_att(query->binding, OCT_COLUMN_NODE_PORT);
+	rows->health_att = find_att(query->binding, OCT_COLUMN_HEALTH_STATUS);
 	if (oct_nodesdata_has_options(query->binding))
 		parts |= OCT_ROW_OPTIONS;
-	if (oct_binding_wants(query->binding, OCT_COLUMN_NODE_NAME, OCT_COLUMN_NODE_NAME))
+	if (rows->name_att >= 0)
 		parts |= OCT_ROW_NAMES;
 	if (!query->by_key)
 	{
@@ -173,7 +194,19 @@ begin_nodes(const OctScanQuery *query)
 	return rows;
 }
 
-/* A row's ctid tells modify.c which row it is. */
+static inline void
+store(TupleTableSlot *slot, int att, Datum value)
+{
+	if (att < 0)
+		return;
+	slot->tts_isnull[att] = false;
+	slot->tts_values[att] = value;
+}
+
+/*
+ * Rows without options, which are read by the thousand, take the short way.  A
+ * row's ctid tells modify.c which row it is.
+ */
 static bool
 next_node(void *private, TupleTableSlot *slot)
 {
@@ -183,10 +216,15 @@ next_node(void *private, TupleTableSlot *slot)
 
 	if (row == NULL)
 		return false;
-	oct_nodesdata_store_row(rows->binding, PointerGetDatum(&row->name), row->port,
-							row->health,
-							options == NULL ? NULL : &options[rows->row], slot);
-	rows->row++;
+	if (options != NULL)
+		oct_nodesdata_store_row(rows->binding, PointerGetDatum(&row->name), row->port,
+								row->health, &options[rows->row++], slot);
+	else
+	{
+		store(slot, rows->name_att, PointerGetDatum(&row->name));
+		store(slot, rows->port_att, Int32GetDatum(row->port));
+		store(slot, rows->health_att, Int32GetDatum((int32) row->health));
+	}
 	ItemPointerSet(&slot->tts_tid, row->rowid, FirstOffsetNumber);
 	return true;
 }

@@ -74,7 +74,10 @@ typedef struct OctNodeStatus
 	char		message[OCT_MESSAGE_SIZE];	/* of the last try, as it came */
 } OctNodeStatus;
 
-/* How much of a status is wanted, in bytes. */
+/*
+ * How much of a status is wanted, in bytes.  Of OCT_STATUS_HEALTH a set has the
+ * health only (see statusset.h).
+ */
 typedef enum OctStatusDepth
 {
 	OCT_STATUS_HEALTH = offsetof(OctNodeStatus, failures),

@@ -12,7 +12,6 @@
 #include "compat.h"
 #include "rowset.h"
 
-#define OCT_ROW_HEADER		(offsetof(OctRow, name) + VARHDRSZ)
 #define OCT_ROW_MAX_SIZE	INTALIGN(OCT_ROW_HEADER + OCT_NAME_SIZE)
 
 /* An empty set that has room for so many rows, in palloc'd memory. */
@@ -38,27 +37,6 @@ oct_rowset_free(OctRowSet *set)
 		pfree(set->options);
 	pfree(set->rows);
 	pfree(set);
-}
-
-/* Adds a row, for which there is room.  Does not throw. */
-void
-oct_rowset_add(OctRowSet *set, uint32 rowid, OctHealth health,
-			   const OctNodeSpec *spec)
-{
-	OctRow	   *row = (OctRow *) (set->rows + set->used);
-	Size		len = (set->parts & OCT_ROW_NAMES) != 0 ? strlen(spec->name) : 0;
-
-	Assert(set->nrows < set->room);
-	row->rowid = rowid;
-	row->health = health;
-	row->port = spec->port;
-	SET_VARSIZE(&row->name, VARHDRSZ + len);
-	memcpy(VARDATA(&row->name), spec->name, len);
-	row->size = INTALIGN(OCT_ROW_HEADER + len);
-	set->used += row->size;
-	if (set->options != NULL)
-		set->options[set->nrows] = spec->options;
-	set->nrows++;
 }
 
 /* The key of the row's node; the rest of spec is left as it is. */

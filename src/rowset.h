@@ -19,6 +19,8 @@
 
 #include "octypes.h"
 
+#include "compat.h"
+
 typedef struct OctRow
 {
 	uint32		size;			/* to the next row */
@@ -47,9 +49,34 @@ typedef struct OctRowSet
 
 extern OctRowSet *oct_rowset_make(int room, int parts);
 extern void oct_rowset_free(OctRowSet *set);
-extern void oct_rowset_add(OctRowSet *set, uint32 rowid, OctHealth health,
-						   const OctNodeSpec *spec);
 extern void oct_row_get_key(const OctRow *row, OctNodeSpec *spec);
+
+#define OCT_ROW_HEADER		(offsetof(OctRow, name) + VARHDRSZ)
+
+/* Adds a row, for which there is room.  Does not throw. */
+static inline void
+oct_rowset_add(OctRowSet *set, uint32 rowid, OctHealth health,
+			   const OctNodeSpec *spec)
+{
+	OctRow	   *row = (OctRow *) (set->rows + set->used);
+	Size		len = 0;
+
+	Assert(set->nrows < set->room);
+	if (set->parts & OCT_ROW_NAMES)
+	{
+		len = strlen(spec->name);
+		memcpy(VARDATA(&row->name), spec->name, len);
+	}
+	SET_VARSIZE(&row->name, VARHDRSZ + len);
+	row->size = INTALIGN(OCT_ROW_HEADER + len);
+	row->rowid = rowid;
+	row->health = health;
+	row->port = spec->port;
+	set->used += row->size;
+	if (set->options != NULL)
+		set->options[set->nrows] = spec->options;
+	set->nrows++;
+}
 
 /*
  * The row at a position, which begins at 0 and is moved on; NULL behind the

@@ -47,6 +47,7 @@ typedef struct OctPlanInfo
 typedef struct OctScan
 {
 	OctBinding *binding;
+	const OctDataset *dataset;
 	Oid			userid;			/* on whose behalf */
 	List	   *keys;			/* ExprStates of a lookup; NIL: full scan */
 	MemoryContext rows_cxt;		/* for rows */
@@ -200,6 +201,7 @@ octopusBeginForeignScan(ForeignScanState *node, int eflags)
 	scan = palloc0(sizeof(OctScan));
 	node->fdw_state = scan;
 	scan->binding = oct_binding_of_plan(plan->fdw_private);
+	scan->dataset = scan->binding->dataset;
 	scan->userid = oct_scan_user(node);
 
 	/* of the other columns nobody says anything from here on */
@@ -228,7 +230,7 @@ read_rows(ForeignScanState *node)
 	if (query.by_key &&
 		oct_nodekey_evaluate(scan->keys, node->ss.ps.ps_ExprContext, &key))
 		query.key = &key;
-	scan->rows = scan->binding->dataset->begin(&query);
+	scan->rows = scan->dataset->begin(&query);
 	MemoryContextSwitchTo(caller_cxt);
 }
 
@@ -245,7 +247,7 @@ octopusIterateForeignScan(ForeignScanState *node)
 	ExecClearTuple(slot);
 
 	caller_cxt = MemoryContextSwitchTo(node->ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
-	found = scan->binding->dataset->next(scan->rows, slot);
+	found = scan->dataset->next(scan->rows, slot);
 	MemoryContextSwitchTo(caller_cxt);
 	return found ? ExecStoreVirtualTuple(slot) : slot;
 }
@@ -258,7 +260,7 @@ octopusReScanForeignScan(ForeignScanState *node)
 	if (scan->rows == NULL)
 		return;
 	if (scan->keys == NIL)
-		scan->binding->dataset->rewind(scan->rows);
+		scan->dataset->rewind(scan->rows);
 	else
 	{
 		MemoryContextReset(scan->rows_cxt);

@@ -94,7 +94,7 @@ add_slot(OctStatusSet *set, const OctStatusQuery *query, int32 slot)
 {
 	OctStatusRow *row = (OctStatusRow *) (set->rows + set->used);
 	const OctNodeSpec *spec = &oct_slots[slot].spec;
-	Size		len = strlen(spec->name);
+	Size		len = query->without_names ? 0 : strlen(spec->name);
 	text	   *name;
 	char	   *message = NULL;
 	Size		message_size = 0;
@@ -110,6 +110,14 @@ add_slot(OctStatusSet *set, const OctStatusQuery *query, int32 slot)
 	SET_VARSIZE(name, VARHDRSZ + len);
 	memcpy(VARDATA(name), spec->name, len);
 
+	if (query->depth == OCT_STATUS_HEALTH)
+	{
+		row->copy.status.health =
+			oct_nodestatus_health(slot, oct_slots[slot].generation, set->now);
+		row->size = row_size(query, len, 0);
+		set->used += row->size;
+		return;
+	}
 	if (query->with_messages)
 		message = VARDATA(name) + len;
 	if (query->with_latency)

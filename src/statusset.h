@@ -21,7 +21,8 @@ typedef struct OctStatusQuery
 	bool		all_groups;		/* of the group's database, not only that one */
 	const OctNodeSpec *node;	/* only the one with this key; NULL: all */
 	OctStatusDepth depth;
-	bool		with_messages;
+	bool		without_names;	/* they are empty */
+	bool		with_messages;	/* OCT_STATUS_DETAIL at least */
 	bool		with_latency;	/* OCT_STATUS_TALLY only */
 } OctStatusQuery;
 
