@@ -424,6 +424,32 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION wait_for_event(bigint, interval) IS
 	'waits for the event that follows one of octopus.node_events, or without it for the next that comes; NULL if time is over before';
 
+-- Orders to the prober; they stay with the owner.
+CREATE FUNCTION check_node(
+	node_name   text,
+	node_port   integer  DEFAULT 5432,
+	timeout     interval DEFAULT '1 min',
+	server_name name     DEFAULT 'octopus')
+RETURNS integer
+AS 'MODULE_PATHNAME', 'octopus_check_node'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION check_node(text, integer, interval, name) IS
+	'checks a node now, even if it is not enabled: 1 healthy, 0 unhealthy, -1 unknown; NULL if time is over before';
+
+CREATE FUNCTION reset_stats(
+	node_name   text    DEFAULT NULL,
+	node_port   integer DEFAULT NULL,
+	server_name name    DEFAULT NULL)
+RETURNS timestamp with time zone
+AS 'MODULE_PATHNAME', 'octopus_reset_stats'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION reset_stats(text, integer, name) IS
+	'has counts and times of a node, of all nodes of a foreign server, or of all begin anew';
+
+REVOKE EXECUTE ON FUNCTION check_node(text, integer, interval, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION reset_stats(text, integer, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION wait_for_health(text, integer, integer, interval, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION wait_for_primary(name, interval) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION wait_for_event(bigint, interval) FROM PUBLIC;

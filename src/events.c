@@ -61,6 +61,7 @@ int			oct_max_events = 8192;
 
 static OctSharedEvents *events = NULL;
 static uint64 announced = 0;	/* by this process, the prober */
+static bool stirred = false;	/* the same */
 
 static const char *const type_names[] = {
 	[OCT_EVENT_REGISTERED] = "registered",
@@ -156,6 +157,13 @@ oct_events_write(OctEvent *event)
 	pg_atomic_write_u64(&events->next_id, id + 1);
 }
 
+/* There is news that is no event. */
+void
+oct_events_stir(void)
+{
+	stirred = true;
+}
+
 /*
  * Wakes those who wait, if there is news since the last call.  Nothing is held
  * meanwhile but the condition variable's own lock, for moments.
@@ -165,9 +173,10 @@ oct_events_announce(void)
 {
 	uint64		next = pg_atomic_read_u64(&events->next_id);
 
-	if (next == announced)
+	if (next == announced && !stirred)
 		return;
 	announced = next;
+	stirred = false;
 	ConditionVariableBroadcast(&events->news);
 }
 

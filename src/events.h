@@ -76,6 +76,7 @@ extern void oct_events_startup(void);
 /* the prober */
 extern void oct_events_init(OctEvent *event, OctEventType type);
 extern void oct_events_write(OctEvent *event);
+extern void oct_events_stir(void);
 extern void oct_events_announce(void);
 
 /* readers */

@@ -17,6 +17,7 @@
 #include "compat.h"
 #include "grouppolicy.h"
 #include "nodeargs.h"
+#include "pending.h"
 #include "regview.h"
 
 /*
@@ -56,6 +57,21 @@ oct_nodeargs_key(FunctionCallInfo fcinfo, int arg, OctNodeSpec *key)
 	memcpy(key->name, VARDATA_ANY(name), len);
 	key->port = PG_GETARG_INT32(arg + 1);
 	return true;
+}
+
+/*
+ * Raises an error if this transaction has registered or changed the node: nobody
+ * else can know of that yet, and who waited for it would wait for himself.
+ */
+void
+oct_nodeargs_check_own_changes(OctGroupKey group, const OctNodeSpec *key)
+{
+	if (oct_pending_newest(group, key) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("node \"%s\":%d was registered or changed by this transaction",
+						key->name, key->port),
+				 errhint("Commit first: a node is probed from then on.")));
 }
 
 /*

@@ -14,6 +14,8 @@
 
 extern OctGroupKey oct_nodeargs_group(FunctionCallInfo fcinfo, int arg);
 extern bool oct_nodeargs_key(FunctionCallInfo fcinfo, int arg, OctNodeSpec *key);
+extern void oct_nodeargs_check_own_changes(OctGroupKey group,
+										   const OctNodeSpec *key);
 extern OctTime oct_nodeargs_deadline(FunctionCallInfo fcinfo, int arg);
 
 #endif							/* NODEARGS_H */

@@ -80,6 +80,8 @@ init_table(void)
 	pg_atomic_init_u64(&oct_table->nchanges, 0);
 	pg_atomic_init_u32(&oct_table->nunbound, 0);
 	pg_atomic_init_u32(&oct_table->prober, OCT_NO_PROC);
+	pg_atomic_init_u64(&oct_table->seen, 0);
+	pg_atomic_init_u32(&oct_table->monitor_resets_asked, 0);
 
 	memset(oct_groups, 0, sizeof(OctSharedGroup) * room_groups);
 	for (int i = 0; i < room_nodes; i++)
@@ -88,6 +90,8 @@ init_table(void)
 		oct_slots[i].next_in_group = i + 1 < room_nodes ? i + 1 : OCT_NO_SLOT;
 		pg_atomic_init_u32(&oct_slots[i].flips, 0);
 		pg_atomic_init_u64(&oct_slots[i].schedule, 0);
+		pg_atomic_init_u64(&oct_slots[i].status.answer, 0);
+		pg_atomic_init_u32(&oct_slots[i].status.resets_done, 0);
 	}
 	for (uint32 i = 0; i <= oct_table->bucket_mask; i++)
 		oct_buckets[i] = OCT_NO_SLOT;

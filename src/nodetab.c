@@ -140,8 +140,8 @@ oct_nodetab_find_slot(int32 group, const OctNodeSpec *spec)
 }
 
 /* Tells the prober that a slot changed. */
-static void
-note_change(int32 slot)
+void
+oct_nodetab_note_change(int32 slot)
 {
 	uint64		n = pg_atomic_read_u64(&oct_table->nchanges);
 
@@ -208,7 +208,7 @@ add_node(const OctGroup *described, const OctNodeSpec *spec)
 	bucket = bucket_of(group, spec);
 	slot->next_in_bucket = *bucket;
 	*bucket = i;
-	note_change(i);
+	oct_nodetab_note_change(i);
 }
 
 /* Gives a node that is there, and stays the same node, other options. */
@@ -220,7 +220,7 @@ update_node(OctGroupKey key, const OctNodeSpec *spec)
 	if (i == OCT_NO_SLOT)
 		return;
 	oct_slots[i].spec.options = spec->options;
-	note_change(i);
+	oct_nodetab_note_change(i);
 }
 
 static void
@@ -245,7 +245,7 @@ remove_node(OctGroupKey key, const OctNodeSpec *spec)
 	slot->next_in_group = oct_table->first_free;
 	oct_table->first_free = i;
 	oct_table->free_slots++;
-	note_change(i);
+	oct_nodetab_note_change(i);
 }
 
 
@@ -325,8 +325,8 @@ give_back_reservation(void)
 }
 
 /* Tells the prober, if there is one, to look.  Does not throw. */
-static void
-wake_prober(void)
+void
+oct_nodetab_wake_prober(void)
 {
 	uint32		prober = pg_atomic_read_u32(&oct_table->prober);
 
@@ -350,7 +350,7 @@ update_group(const OctGroup *group)
 	oct_groups[g].version = next_number(&oct_table->last_version);
 	for (int32 i = oct_groups[g].first; i != OCT_NO_SLOT;
 		 i = oct_slots[i].next_in_group)
-		note_change(i);
+		oct_nodetab_note_change(i);
 }
 
 /*
@@ -378,7 +378,7 @@ oct_nodetab_apply(const OctChange *changes, int nchanges)
 			add_node(changes[i].group, &changes[i].additions[k]);
 	}
 	LWLockRelease(oct_table_lock);
-	wake_prober();
+	oct_nodetab_wake_prober();
 }
 
 /*

@@ -143,6 +143,8 @@ typedef struct OctSlotChange
 	int32		slot;
 	uint32		generation;		/* 0: there is nothing to probe */
 	int32		group;			/* its place in OctGroupCopies */
+	uint32		checks_asked;	/* see requests.c */
+	uint32		resets_asked;
 	OctNodeSpec spec;
 } OctSlotChange;
 

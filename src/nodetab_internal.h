@@ -48,6 +48,8 @@ typedef struct OctStatusHead
 /* Written by the prober. */
 typedef struct OctSharedStatus
 {
+	pg_atomic_uint64 answer;	/* to requests for checks; see requests.c */
+	pg_atomic_uint32 resets_done;	/* number of the last reset */
 	OctNodeStatus copy[2];
 	OctLatency	latency;		/* of the successes that the tally counts */
 } OctSharedStatus;
@@ -68,6 +70,8 @@ typedef struct OCT_ALIGNED OctSharedSlot
 	int32		next_in_group;	/* group chain, or chain of free slots */
 	int32		prev_in_group;	/* group chain */
 	OctNodeSpec spec;
+	uint32		checks_asked;	/* numbers of the last requests, which go on from */
+	uint32		resets_asked;	/* node to node */
 
 	OctSharedStatus status;
 } OctSharedSlot;
@@ -108,6 +112,10 @@ typedef struct OctSharedTable
 
 	/* written by the prober, read by all */
 	pg_atomic_uint32 prober;	/* its proc number, or OCT_NO_PROC */
+	pg_atomic_uint64 seen;		/* the position in the journal that it has served */
+
+	/* written and read by all */
+	pg_atomic_uint32 monitor_resets_asked;
 } OctSharedTable;
 
 /* where the parts of the table are, the same in every process */
@@ -123,6 +131,9 @@ extern int	oct_nodetab_free_slots(void);
 extern void oct_nodetab_copy_group(OctGroup *to, const OctGroup *from);
 extern int32 oct_nodetab_find_group(OctGroupKey key);
 extern int32 oct_nodetab_find_slot(int32 group, const OctNodeSpec *spec);
+extern void oct_nodetab_note_change(int32 slot);
+
+extern void oct_nodetab_wake_prober(void);	/* without it */
 
 /* A reader is at this slot, and will want that much of the ones to come. */
 static inline void

@@ -273,6 +273,8 @@ tell_change(int32 i, OctSlotChange *change, OctGroupCopies *copies)
 		return;
 	change->spec = oct_slots[i].spec;
 	change->group = g;
+	change->checks_asked = oct_slots[i].checks_asked;
+	change->resets_asked = oct_slots[i].resets_asked;
 	if (copies->versions[g] != oct_groups[g].version)
 	{
 		copies->versions[g] = oct_groups[g].version;

@@ -170,7 +170,9 @@ wait_and_advance(bool reconciled, bool has_more)
 	OctTime		after;
 	int			n;
 
+	/* what has come of this turn, before it gets old */
 	show_gauges();
+	oct_events_announce();
 	n = oct_iomux_wait(wait_ms, owners, OCT_BATCH);
 	after = oct_now();
 	if (wait_ms >= 0)
@@ -203,7 +205,6 @@ probe_for_ever(void)
 		serve_interrupts();
 		reconciled = oct_prober_reconcile(oct_prober_looked);
 		oct_resolver_on_timer(oct_prober_looked);
-		oct_events_announce();
 		has_more = oct_prober_run_timers(oct_prober_looked, oct_prober_tick_us());
 
 		/* serve all sockets that are ready now, but none for ever */

@@ -33,6 +33,9 @@ typedef struct OctNode
 	OctRole		role;			/* that it was seen in last */
 	OctTime		streak;			/* start of the first of the tries that agree */
 	OctReason	refusal;		/* why it took no connections, or OK */
+	uint32		checks_asked;	/* number of the last request for one */
+	bool		wanted;			/* has it not been served yet? */
+	bool		aside;			/* is it tried for that only, though not enabled? */
 	dlist_node	queue_node;		/* while the probe is queued */
 
 	/* while the probe is running */
@@ -65,6 +68,8 @@ extern int	oct_prober_nrunning(void);
 extern void oct_prober_tell(OctNode *node, const OctNodeAddress *address,
 							const OctOutcome *outcome, OctEvidence evidence,
 							bool retry, OctHealth old_health, OctTime now);
+
+extern void oct_prober_answer(OctNode *node, OctEvidence evidence);
 
 /* in proberheld.c */
 extern void oct_prober_limit_held(int max_sockets);

@@ -91,6 +91,7 @@ bool
 oct_prober_may_sync(const OctNode *node)
 {
 	return node->held != NULL && node->held_checks < OCT_HELD_CHECKS &&
+		!node->wanted &&
 		node->probe.verdict.health == OCT_HEALTHY &&
 		node->probe.verdict.failures == 0;
 }

@@ -8,9 +8,11 @@
  */
 #include "postgres.h"
 
+#include "events.h"
 #include "gauges.h"
 #include "prober_internal.h"
 #include "report.h"
+#include "requests.h"
 
 /*
  * Remembers that a server says that it is not there for others, or notes that it
@@ -82,8 +84,34 @@ oct_prober_tell(OctNode *node, const OctNodeAddress *address,
 
 	oct_gauge_add(OCT_GAUGE_CHECKS, 1);
 	oct_report_check(&node->spec, outcome, evidence, finding.check_time_us);
+	if (node->aside)
+		return;					/* of which nobody is told but who has asked */
 	if (evidence == OCT_EVIDENCE_NONE)
 		oct_report_trouble(&node->spec, outcome, now);
 	oct_report_finding(&finding);
 	tell_changes(node, old_health, outcome, evidence, now);
+}
+
+/*
+ * A try has ended of a node for which a check was asked: answers, unless the
+ * verdict is in doubt and the try will be repeated.  If it was ours to fail we know
+ * no more than before, and who asks for a node that is probed waits for the next.
+ */
+void
+oct_prober_answer(OctNode *node, OctEvidence evidence)
+{
+	OctVerdict	unknown = {.health = OCT_UNKNOWN};
+
+	if ((evidence == OCT_EVIDENCE_NONE && !node->aside) ||
+		(evidence == OCT_EVIDENCE_DEAD && oct_policy_in_doubt(&node->probe.verdict)))
+		return;
+	node->wanted = false;
+	oct_request_serve_check(node->slot, node->checks_asked,
+							node->probe.verdict.health);
+	oct_events_stir();
+	if (!node->aside)
+		return;
+	node->aside = false;
+	oct_prober_stop(node);
+	oct_probe_init(&node->probe, unknown, OCT_TIME_NEVER, node->probe.phase);
 }

@@ -13,14 +13,17 @@
 
 #include "common/pg_prng.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "clock.h"
+#include "events.h"
 #include "gauges.h"
 #include "nodetab.h"
 #include "optable.h"
 #include "pairs.h"
 #include "prober_internal.h"
 #include "report.h"
+#include "requests.h"
 
 /* the tries of a restarted prober are spread over this, or a period */
 #define OCT_RESTART_SPREAD_MS	1000
@@ -200,6 +203,39 @@ follow_group(OctNode *node)
 	told_versions[node->group] = version;
 }
 
+/*
+ * Somebody wants to know at once.  A try that is under way, or will be soon, will do;
+ * a node that is not probed is tried aside.
+ */
+static void
+check_now(OctNode *node, OctTime now)
+{
+	OctVerdict	unknown = {.health = OCT_UNKNOWN};
+
+	node->wanted = true;
+	if (!node->policy.enabled && !node->aside)
+	{
+		node->aside = true;
+		oct_probe_init(&node->probe, unknown, now, node->probe.phase);
+	}
+	else if (node->probe.state == OCT_PROBE_WAITING)
+		oct_probe_hasten(&node->probe, now);
+	else
+		return;
+	oct_prober_arm(node);
+}
+
+/* Does what sessions have asked for. */
+static void
+serve_requests(OctNode *node, const OctSlotChange *change, OctTime now)
+{
+	if (oct_request_take_reset(node->slot, change->resets_asked))
+		oct_report_reset(node->slot, now);
+	node->checks_asked = change->checks_asked;
+	if (node->checks_asked != oct_request_served_check(node->slot))
+		check_now(node, now);
+}
+
 /* Puts the policy that holds for a node by now in force, if it is another one. */
 static void
 update_policy(OctNode *node, OctTime now)
@@ -219,9 +255,16 @@ update_policy(OctNode *node, OctTime now)
 		return;
 	node->policy = policy;
 	if (was_enabled && !policy.enabled)
+	{
 		disable_node(node, now);
+		if (node->wanted)
+			check_now(node, now);
+	}
 	else if (!was_enabled && policy.enabled)
 	{
+		if (node->aside)
+			oct_prober_stop(node);
+		node->aside = false;
 		oct_probe_init(&node->probe, unknown, first_due(now), node->probe.phase);
 		oct_report_unknown(node->slot, node->generation, true, now);
 	}
@@ -309,6 +352,7 @@ serve_change(const OctSlotChange *change, OctTime now)
 		update_policy(node, now);
 		if (has_news)
 			oct_chronicle_node_policy(&node->home, &node->spec);
+		serve_requests(node, change, now);
 		return;
 	}
 	if (node != NULL)
@@ -317,7 +361,10 @@ serve_change(const OctSlotChange *change, OctTime now)
 		drop_node(node);
 	}
 	if (change->generation != 0)
+	{
 		take_node(change, now);
+		serve_requests(nodes[change->slot], change, now);
+	}
 }
 
 /*
@@ -328,7 +375,15 @@ bool
 oct_prober_reconcile(OctTime now)
 {
 	static OctSlotChange changes[OCT_BATCH];
+	bool		had_changes = oct_nodetab_has_changes(&cursor);
 
+	if (oct_request_wants_monitor_reset())
+	{
+		oct_gauge_set(OCT_GAUGE_STATS_RESET, GetCurrentTimestamp());
+		oct_gauge_set(OCT_GAUGE_MAX_LATENESS, 0);
+		oct_gauge_set(OCT_GAUGE_CHECKS, 0);
+		oct_gauge_set(OCT_GAUGE_EVENTS_DROPPED, 0);
+	}
 	while (oct_nodetab_has_changes(&cursor))
 	{
 		int			n = oct_nodetab_next_changes(&cursor, changes, OCT_BATCH,
@@ -338,6 +393,11 @@ oct_prober_reconcile(OctTime now)
 			return false;
 		for (int i = 0; i < n; i++)
 			serve_change(&changes[i], now);
+	}
+	if (had_changes)
+	{
+		oct_request_note_seen(&cursor);
+		oct_events_stir();
 	}
 	return true;
 }

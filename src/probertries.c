@@ -168,6 +168,8 @@ finish_try(OctNode *node, OctOutcome *outcome)
 	oct_prober_arm(node);
 	oct_prober_tell(node, contacted ? &address : NULL, outcome, evidence, retry,
 					old_health, now);
+	if (node->wanted)
+		oct_prober_answer(node, evidence);
 }
 
 

@@ -21,7 +21,6 @@
 #include "events.h"
 #include "nodeargs.h"
 #include "nodetab.h"
-#include "pending.h"
 #include "statusset.h"
 
 PG_FUNCTION_INFO_V1(octopus_wait_for_health);
@@ -36,21 +35,6 @@ typedef struct OctAwaited
 	uint32		generation;		/* of its registration, 0 before the first look */
 	OctHealth	health;
 } OctAwaited;
-
-/*
- * Others must be able to know of the node: what this transaction has done to it
- * is not so yet, and it would wait for itself.
- */
-static void
-check_own_changes(const OctAwaited *awaited)
-{
-	if (oct_pending_newest(awaited->group, &awaited->node) != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("node \"%s\":%d was registered or changed by this transaction",
-						awaited->node.name, awaited->node.port),
-				 errhint("Commit first: a node is probed from then on.")));
-}
 
 /* The status that readers may see of the node by now. */
 static OctStatusRow *
@@ -128,7 +112,7 @@ octopus_wait_for_health(PG_FUNCTION_ARGS)
 				 errhint("Give 1 for healthy, 0 for unhealthy, or -1 for unknown.")));
 	if (!oct_nodeargs_key(fcinfo, 0, &awaited.node))
 		report_no_node(&awaited);
-	check_own_changes(&awaited);
+	oct_nodeargs_check_own_changes(awaited.group, &awaited.node);
 
 	oct_events_prepare_to_sleep();
 	for (;;)

@@ -80,6 +80,7 @@ wait_until(sub { $fleet->open_connections == 0 }, 'nothing is under way');
 set(
 	'octopus.enable_health_checks' => 'on',
 	'octopus.max_concurrent_checks' => 10,
+	'octopus.status_max_age' => -1,		# who waits his turn gets old
 	period => '200ms',
 	timeout => '100ms');
 $monitor->poll_query_until('postgres', 'SHOW octopus.max_concurrent_checks', '10')
