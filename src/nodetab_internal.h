@@ -14,9 +14,9 @@
 #include "storage/lwlock.h"
 
 /*
- * Slots are far apart, so that to walk along them would be to wait for memory.  What
- * comes soon is fetched ahead; by number, since nodes that were registered one
- * after the other are mostly in slots that follow each other.
+ * Slots are far apart, so that to walk along them would be to wait for memory.
+ * What comes soon is fetched ahead; by number, since nodes that were registered
+ * one after the other are mostly in slots that follow each other.
  */
 #define OCT_CACHE_LINE		64
 #define OCT_FETCH_AHEAD		8
@@ -55,8 +55,8 @@ typedef struct OctSharedStatus
 } OctSharedStatus;
 
 /*
- * The first members, a line of the cache, are the prober's, as is status; the lock
- * has the others.
+ * The first members, a line of the cache, are the prober's, as is status; the
+ * lock has the others.
  */
 typedef struct OCT_ALIGNED OctSharedSlot
 {
