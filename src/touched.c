@@ -96,14 +96,15 @@ same_group(const OctGroup *a, const OctGroup *b)
 /*
  * Is there a group of this database with that key that is not what the catalogs
  * say?  Then fills in what they do.  Something happened while we were not loaded,
- * or to a role, or on the primary.  Waits for nobody.
+ * or to a role, or on the primary.  If it has become too long, which is reported at
+ * elevel, the group stays what it is.  Waits for nobody.
  */
 bool
-oct_touched_is_outdated(OctGroup *group)
+oct_touched_is_outdated(OctGroup *group, int elevel)
 {
 	OctGroup   *shown = palloc(sizeof(OctGroup));
 	bool		outdated = oct_nodetab_get_group(group->key, shown) &&
-		oct_grouppolicy_read(group) && !same_group(shown, group);
+		oct_grouppolicy_read(group, elevel) && !same_group(shown, group);
 
 	pfree(shown);
 	return outdated;
@@ -116,7 +117,7 @@ oct_touched_compare(Oid serverid)
 	OctGroup   *group = palloc(sizeof(OctGroup));
 
 	group->key = (OctGroupKey) {MyDatabaseId, serverid};
-	if (oct_touched_is_outdated(group))
+	if (oct_touched_is_outdated(group, ERROR))
 		note(&servers, serverid);
 	pfree(group);
 }
@@ -209,7 +210,7 @@ oct_touched_collect(OctGroup **groups)
 			*groups = palloc_extended(sizeof(OctGroup) * nkeys, MCXT_ALLOC_HUGE);
 		group = &(*groups)[n];
 		*group = shown;
-		if (here && !oct_grouppolicy_read(group))
+		if (here && !oct_grouppolicy_read(group, ERROR))
 			continue;
 		if (!here)
 			rename_database(group);
