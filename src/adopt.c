@@ -211,7 +211,7 @@ bind_group(const OctGroup *unbound, Oid serverid)
 	group->key = oct_regview_group(serverid);
 	if (is_committed(serverid) && open_group(group->key))
 	{
-		if (is_committed(serverid) && oct_grouppolicy_read(group) &&
+		if (is_committed(serverid) && oct_grouppolicy_read(group, WARNING) &&
 			strcmp(group->server_name, unbound->server_name) == 0)
 			move_nodes(unbound->key, group);
 		close_group(group->key);
@@ -253,10 +253,10 @@ update_group(Oid serverid)
 	bool		done;
 
 	group->key = change.key;
-	done = !oct_touched_is_outdated(group);
+	done = !oct_touched_is_outdated(group, WARNING);
 	if (!done && open_group(change.key))
 	{
-		if (oct_touched_is_outdated(group))
+		if (oct_touched_is_outdated(group, WARNING))
 			oct_registry_amend(&change, 1);
 		close_group(change.key);
 		done = true;
@@ -280,8 +280,8 @@ update_group_once(Oid serverid)
 
 /*
  * For every use of the extension, by way of a server if one is given: does what
- * is to be done.  Waits for nobody.  Raises an error only if the policy of a
- * group is too long.
+ * is to be done.  Waits for nobody.  A policy that is too long is a warning, so
+ * that readers go on and who repairs it can.
  */
 void
 oct_adopt_groups(Oid serverid)

@@ -25,6 +25,7 @@
 #include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_user_mapping.h"
+#include "commands/dbcommands.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
@@ -46,7 +47,7 @@ on_drop(Oid class_id, Oid object_id)
 	HeapTuple	tuple;
 
 	if (class_id == DatabaseRelationId)
-		oct_regxact_drop_database(object_id);
+		oct_regxact_drop_database(object_id, get_database_name(object_id));
 	else if (class_id == ForeignServerRelationId)
 	{
 		OctGroupKey key = {MyDatabaseId, object_id};
@@ -151,7 +152,7 @@ drop_orphan(void)
 	StartTransactionCommand();
 	orphan = find_orphan();
 	if (OidIsValid(orphan))
-		oct_regxact_drop_database(orphan);
+		oct_regxact_drop_database(orphan, NULL);
 	CommitTransactionCommand();
 	if (!OidIsValid(orphan))
 		return false;

@@ -52,20 +52,8 @@ oct_grouppolicy_parse(const OctOption *option, const char *text, int *value)
 		oct_optable_is_valid(option, *value);
 }
 
-/* Raises an error if the policy becomes too long; it tells no value. */
-static void
-add_pair(OctGroup *group, const char *key, const char *value)
-{
-	if (!oct_pairs_add(&group->policy, key, value))
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("options of foreign server \"%s\" and its user mapping are too long",
-						group->server_name),
-				 errdetail("Together they may have %d bytes at most.",
-						   OCT_POLICY_SIZE)));
-}
-
-static void
+/* The option functions return false if the policy becomes too long. */
+static bool
 add_options(OctGroup *group, List *options)
 {
 	ListCell   *lc;
@@ -80,13 +68,18 @@ add_options(OctGroup *group, List *options)
 		if (strcmp(def->defname, OCT_PASSWORD_REQUIRED) == 0)
 			continue;
 		if (option == NULL)
-			add_pair(group, def->defname, defGetString(def));
+		{
+			if (!oct_pairs_add(&group->policy, def->defname, defGetString(def)))
+				return false;
+		}
 		else if (oct_grouppolicy_parse(option, defGetString(def), &value))
 		{
 			oct_optable_format(option, value, text);
-			add_pair(group, def->defname, text);
+			if (!oct_pairs_add(&group->policy, def->defname, text))
+				return false;
 		}
 	}
+	return true;
 }
 
 /* The options of a user mapping, *found says whether there is one. */
@@ -129,18 +122,34 @@ must_use_password(Oid owner, List *options)
 	return true;
 }
 
+static bool
+add_policy(OctGroup *group, const ForeignServer *server)
+{
+	bool		found;
+	List	   *options = mapping_options(server->owner, server->serverid, &found);
+
+	group->policy.size = 0;
+	if (!found)
+		options = mapping_options(InvalidOid, server->serverid, &found);
+	return add_options(group, server->options) &&
+		(!found || oct_pairs_add(&group->policy, OCT_PAIR_MAPPING, "true")) &&
+		add_options(group, options) &&
+		(!must_use_password(server->owner, options) ||
+		 oct_pairs_add(&group->policy, OCT_PAIR_OWNER,
+					   GetUserNameFromId(server->owner, false)));
+}
+
 /*
  * Fills in what the catalogs say of a group of this database by its key; false
- * if there is no such server.  Raises an error if the policy is too long.
+ * if there is no such server, or if its policy is too long, which is reported at
+ * elevel, without any value.
  */
 bool
-oct_grouppolicy_read(OctGroup *group)
+oct_grouppolicy_read(OctGroup *group, int elevel)
 {
 	ForeignServer *server = GetForeignServerExtended(group->key.serverid,
 													 FSV_MISSING_OK);
 	char	   *dbname = get_database_name(MyDatabaseId);
-	List	   *options;
-	bool		found;
 
 	if (server == NULL || dbname == NULL)
 		return false;
@@ -149,17 +158,15 @@ oct_grouppolicy_read(OctGroup *group)
 	strlcpy(group->dbname, dbname, NAMEDATALEN);
 	strlcpy(group->server_name, server->servername, NAMEDATALEN);
 
-	group->policy.size = 0;
-	add_options(group, server->options);
-	options = mapping_options(server->owner, server->serverid, &found);
-	if (!found)
-		options = mapping_options(InvalidOid, server->serverid, &found);
-	if (found)
-		add_pair(group, OCT_PAIR_MAPPING, "true");
-	add_options(group, options);
-	if (must_use_password(server->owner, options))
-		add_pair(group, OCT_PAIR_OWNER, GetUserNameFromId(server->owner, false));
-	return true;
+	if (add_policy(group, server))
+		return true;
+	ereport(elevel,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("options of foreign server \"%s\" and its user mapping are too long",
+					group->server_name),
+			 errdetail("Together they may have %d bytes at most.",
+					   OCT_POLICY_SIZE)));
+	return false;
 }
 
 /* Is it a server of a wrapper of ours? */

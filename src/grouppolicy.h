@@ -12,7 +12,7 @@
 
 extern bool oct_grouppolicy_parse(const OctOption *option, const char *text,
 								  int *value);
-extern bool oct_grouppolicy_read(OctGroup *group);
+extern bool oct_grouppolicy_read(OctGroup *group, int elevel);
 extern bool oct_grouppolicy_is_ours(Oid serverid);
 
 #endif							/* GROUPPOLICY_H */

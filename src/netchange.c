@@ -84,7 +84,7 @@ describe_group(OctGroupKey key)
 		return NULL;
 	group = palloc(sizeof(OctGroup));
 	group->key = key;
-	return oct_grouppolicy_read(group) ? group : NULL;
+	return oct_grouppolicy_read(group, ERROR) ? group : NULL;
 }
 
 /* What becomes of a node. */

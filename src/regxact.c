@@ -55,6 +55,7 @@ static int	lock_level = 0;
 
 /* the database that this transaction drops, or InvalidOid */
 static Oid	dropped_database = InvalidOid;
+static char dropped_name[NAMEDATALEN];
 
 /* the net changes, one for each group, between PRE_COMMIT and COMMIT or ABORT */
 static OctChange *net_changes = NULL;
@@ -224,41 +225,43 @@ oct_regxact_drop_group(OctGroupKey group)
 
 /*
  * Has the nodes of a database unregistered at the commit of this transaction,
- * which drops it, or finds it gone.  Nobody is connected to it by then.  Its
- * files are gone before the commit, which must not fail because of us.
+ * which drops it, or finds it gone and knows no name any more.  Nobody is connected
+ * to it by then.  Its files are gone before the commit, which must not fail because
+ * of us.
  */
 void
-oct_regxact_drop_database(Oid dboid)
+oct_regxact_drop_database(Oid dboid, const char *name)
 {
 	dropped_database = dboid;
+	strlcpy(dropped_name, name != NULL ? name : "", NAMEDATALEN);
 }
 
-/* Does the table have a group of that database? */
+/*
+ * Has the table groups of the database that is being dropped, or such as wait for
+ * one of its name?  Unregisters their nodes if that is wanted.
+ */
 static bool
-database_has_nodes(Oid dboid)
+has_nodes_to_drop(bool drop)
 {
 	int			ngroups;
 	OctGroupKey *groups = oct_nodetab_read_groups(&ngroups);
+	OctGroup   *group = palloc(sizeof(OctGroup));
 	bool		has = false;
 
 	for (int i = 0; i < ngroups; i++)
-		has = has || groups[i].dboid == dboid;
-	pfree(groups);
-	return has;
-}
-
-static void
-drop_nodes_of_database(Oid dboid)
-{
-	int			ngroups;
-	OctGroupKey *groups = oct_nodetab_read_groups(&ngroups);
-
-	for (int i = 0; i < ngroups; i++)
 	{
-		if (groups[i].dboid == dboid)
+		if (groups[i].dboid != dropped_database &&
+			(!oct_group_is_unbound(groups[i]) || dropped_name[0] == '\0' ||
+			 !oct_nodetab_get_group(groups[i], group) ||
+			 strcmp(group->dbname, dropped_name) != 0))
+			continue;
+		has = true;
+		if (drop)
 			drop_nodes(groups[i]);
 	}
+	pfree(group);
 	pfree(groups);
+	return has;
 }
 
 
@@ -272,14 +275,14 @@ static void
 prepare_commit(void)
 {
 	bool		must_commit = OidIsValid(dropped_database) &&
-		database_has_nodes(dropped_database);
+		has_nodes_to_drop(false);
 	int			elevel = must_commit ? WARNING : ERROR;
 
 	if ((oct_pending_count() == 0 && !must_commit && !oct_touched_any()) ||
 		!oct_registry_open(elevel, oct_pending_drops_only()))
 		return;
 	if (must_commit)
-		drop_nodes_of_database(dropped_database);
+		(void) has_nodes_to_drop(true);
 	n_net_changes = oct_netchange_collect(&net_changes);
 	if (oct_pending_count() == 0 && n_net_changes > 0 && !must_commit)
 		oct_registry_check_writable();

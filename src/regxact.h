@@ -30,6 +30,6 @@ extern void oct_regxact_unlock_group(OctGroupKey group);
 
 /* what follows the drop of other objects */
 extern void oct_regxact_drop_group(OctGroupKey group);
-extern void oct_regxact_drop_database(Oid dboid);
+extern void oct_regxact_drop_database(Oid dboid, const char *name);
 
 #endif							/* REGXACT_H */

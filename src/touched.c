@@ -30,6 +30,16 @@ static List *servers = NIL;
 static List *mappings = NIL;
 static List *databases = NIL;
 
+/* A database, and the name that it had before. */
+typedef struct OctRenamed
+{
+	Oid			dboid;
+	char		old_name[NAMEDATALEN];
+} OctRenamed;
+
+/* those whose old name unbound groups may have */
+static List *renamed = NIL;
+
 /* is there something else that the catalogs show only to this transaction? */
 static bool undecided = false;
 
@@ -68,6 +78,33 @@ oct_touched_note_undecided(void)
 }
 
 /*
+ * Groups that came from another cluster, and wait for a database by its name, go
+ * with it.  The catalogs still show the name that it has had.
+ */
+static void
+note_old_name(Oid dboid)
+{
+	MemoryContext caller_cxt = MemoryContextSwitchTo(TopTransactionContext);
+	char	   *name = get_database_name(dboid);
+	OctRenamed *entry;
+	ListCell   *lc;
+
+	foreach(lc, renamed)
+	{
+		if (((OctRenamed *) lfirst(lc))->dboid == dboid)
+			name = NULL;		/* a later name is none that anybody waits for */
+	}
+	if (name != NULL)
+	{
+		entry = palloc(sizeof(OctRenamed));
+		entry->dboid = dboid;
+		strlcpy(entry->old_name, name, NAMEDATALEN);
+		renamed = lappend(renamed, entry);
+	}
+	MemoryContextSwitchTo(caller_cxt);
+}
+
+/*
  * A database was altered.  One without nodes does not matter: nobody registers
  * any meanwhile, since it can be renamed only while nobody is connected to it.
  */
@@ -76,6 +113,9 @@ oct_touched_note_database(Oid dboid)
 {
 	int			nkeys;
 	OctGroupKey *keys = oct_nodetab_read_groups(&nkeys);
+
+	if (oct_nodetab_has_unbound())
+		note_old_name(dboid);
 
 	for (int i = 0; i < nkeys; i++)
 	{
@@ -96,14 +136,15 @@ same_group(const OctGroup *a, const OctGroup *b)
 /*
  * Is there a group of this database with that key that is not what the catalogs
  * say?  Then fills in what they do.  Something happened while we were not loaded,
- * or to a role, or on the primary.  Waits for nobody.
+ * or to a role, or on the primary.  If it has become too long, which is reported at
+ * elevel, the group stays what it is.  Waits for nobody.
  */
 bool
-oct_touched_is_outdated(OctGroup *group)
+oct_touched_is_outdated(OctGroup *group, int elevel)
 {
 	OctGroup   *shown = palloc(sizeof(OctGroup));
 	bool		outdated = oct_nodetab_get_group(group->key, shown) &&
-		oct_grouppolicy_read(group) && !same_group(shown, group);
+		oct_grouppolicy_read(group, elevel) && !same_group(shown, group);
 
 	pfree(shown);
 	return outdated;
@@ -116,7 +157,7 @@ oct_touched_compare(Oid serverid)
 	OctGroup   *group = palloc(sizeof(OctGroup));
 
 	group->key = (OctGroupKey) {MyDatabaseId, serverid};
-	if (oct_touched_is_outdated(group))
+	if (oct_touched_is_outdated(group, ERROR))
 		note(&servers, serverid);
 	pfree(group);
 }
@@ -159,7 +200,7 @@ oct_touched_any(void)
 {
 	if (mappings != NIL)
 		resolve_mappings();
-	return servers != NIL || databases != NIL;
+	return servers != NIL || databases != NIL || renamed != NIL;
 }
 
 /* Was nothing touched for sure?  Looks nothing up. */
@@ -169,11 +210,30 @@ oct_touched_nothing(void)
 	return servers == NIL && mappings == NIL && databases == NIL && !undecided;
 }
 
+/* The database of a group that may have another name by now, or InvalidOid. */
+static Oid
+database_of(const OctGroup *group)
+{
+	ListCell   *lc;
+
+	if (list_member_oid(databases, group->key.dboid))
+		return group->key.dboid;
+	foreach(lc, renamed)
+	{
+		OctRenamed *entry = (OctRenamed *) lfirst(lc);
+
+		if (oct_group_is_unbound(group->key) &&
+			strcmp(entry->old_name, group->dbname) == 0)
+			return entry->dboid;
+	}
+	return InvalidOid;
+}
+
 /* Another name of a database. */
 static void
-rename_database(OctGroup *group)
+rename_database(OctGroup *group, Oid dboid)
 {
-	char	   *dbname = get_database_name(group->key.dboid);
+	char	   *dbname = get_database_name(dboid);
 
 	if (dbname == NULL)
 		return;
@@ -198,21 +258,21 @@ oct_touched_collect(OctGroup **groups)
 	{
 		OctGroup   *group;
 		OctGroup	shown;
-
+		Oid			dboid = InvalidOid;
 		bool		here = keys[i].dboid == MyDatabaseId &&
 			list_member_oid(servers, keys[i].serverid);
 
-		if ((!here && !list_member_oid(databases, keys[i].dboid)) ||
-			!oct_nodetab_get_group(keys[i], &shown))
+		if (!oct_nodetab_get_group(keys[i], &shown) ||
+			(!here && !OidIsValid(dboid = database_of(&shown))))
 			continue;
 		if (*groups == NULL)
 			*groups = palloc_extended(sizeof(OctGroup) * nkeys, MCXT_ALLOC_HUGE);
 		group = &(*groups)[n];
 		*group = shown;
-		if (here && !oct_grouppolicy_read(group))
+		if (here && !oct_grouppolicy_read(group, ERROR))
 			continue;
 		if (!here)
-			rename_database(group);
+			rename_database(group, dboid);
 		if (!same_group(group, &shown))
 			n++;
 	}
@@ -227,5 +287,6 @@ oct_touched_forget(void)
 	servers = NIL;
 	mappings = NIL;
 	databases = NIL;
+	renamed = NIL;
 	undecided = false;
 }

@@ -14,7 +14,7 @@ extern void oct_touched_note_server(Oid serverid);
 extern void oct_touched_note_mapping(Oid mappingid);
 extern void oct_touched_note_database(Oid dboid);
 extern void oct_touched_note_undecided(void);
-extern bool oct_touched_is_outdated(OctGroup *group);
+extern bool oct_touched_is_outdated(OctGroup *group, int elevel);
 extern void oct_touched_compare(Oid serverid);
 extern bool oct_touched_any(void);
 extern bool oct_touched_nothing(void);

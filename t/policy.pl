@@ -102,6 +102,23 @@ sql('SELECT * FROM east');
 like(group('east'), qr/healthy_threshold=2/, 'until a statement uses the server');
 sql('ALTER SERVER east OPTIONS (DROP healthy_threshold)');
 
+# what is too long together, and was made without us
+$monitor->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$monitor->restart;
+sql("ALTER SERVER east OPTIONS (ADD application_name '" . ('x' x 3000) . "');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER east OPTIONS (user '" . ('y' x 2000) . "')");
+write_bytes($conf, $before);
+$monitor->restart;
+like(attempt($monitor, 'SELECT count(*) FROM east;'),
+	qr/^1\D.*WARNING:  54000: options of foreign server "east" and its user mapping are too long/s,
+	'a policy that is too long is a warning for who reads');
+unlike(group('east'), qr/xxx/, 'and the group keeps the one that it has');
+like(attempt($monitor, "INSERT INTO east VALUES ('127.0.0.9', 1);"), qr/ERROR:  54000: options of foreign server/,
+	'nobody registers a node with it');
+unlike(attempt($monitor, 'DROP USER MAPPING FOR CURRENT_USER SERVER east; ALTER SERVER east OPTIONS (DROP application_name);'),
+	qr/ERROR/, 'but it can be repaired');
+sql('SELECT * FROM east');
+
 # ---------- credentials ----------
 
 $target->safe_psql('postgres',

@@ -147,6 +147,18 @@ sql('DROP SERVER south CASCADE');
 sql(group('south'));
 is(registered($new, 'south'), '', 'DROP SERVER removes them');
 
+move_again();
+$new->safe_psql('template1', 'ALTER DATABASE app RENAME TO application');
+is(join("\n", groups('0\tapp')) =~ s/\t\d+\t(\w+)$/ $1/r, "group\t0\tapplication octopus", 'ALTER DATABASE RENAME takes what waits along');
+$new->safe_psql('template1', 'BEGIN; ALTER DATABASE application RENAME TO another; ROLLBACK');
+$new->safe_psql('template1', 'BEGIN; ALTER DATABASE application RENAME TO a; ALTER DATABASE a RENAME TO b; COMMIT');
+is($new->safe_psql('b', 'SELECT count(*) FROM octopus.nodes'), '1', 'under its last name it is found');
+$new->safe_psql('template1', 'ALTER DATABASE b RENAME TO app');
+is($new->safe_psql('app', 'SELECT count(*) FROM octopus.nodes'), '1', 'and goes on from there');
+sql('CREATE DATABASE gone');
+sql('DROP DATABASE gone');
+is(scalar groups('0\tgone'), 0, 'DROP DATABASE removes what waits for one of its name');
+
 # ---------- what is there already stays ----------
 
 move_again();

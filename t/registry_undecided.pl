@@ -45,9 +45,9 @@ $monitor->stop;
 make_foreign();
 $monitor->start;
 my $dropper = session($monitor);
-ask($dropper, 'BEGIN; DROP SERVER s CASCADE');
+like(ask($dropper, 'BEGIN; DROP SERVER s CASCADE;'), qr/NOTICE/, 'a server is dropped');
 sql('SELECT count(*) FROM octopus.nodes');	# finds servers for what waits, but not this one
-ask($dropper, 'SELECT count(*) FROM octopus.nodes; ROLLBACK');
+is(ask($dropper, 'SELECT count(*) FROM octopus.nodes; ROLLBACK;'), "0\n", 'who has dropped it uses another one, and thinks better of it');
 is(sql('SELECT count(*) FROM s'), '1', 'a drop that is undone takes no node away');
 $monitor->restart;
 is(sql('SELECT count(*) FROM s'), '1', 'nor from the file');
@@ -71,6 +71,29 @@ foreach my $round (1 .. 3)
 	unlike(new_log($monitor), qr/cannot be used/, "round $round: which can be read");
 	is(sql('SELECT count(*) FROM g7'), '5', "round $round: and tells of them");
 }
+
+# One who has seen what waits, and is kept from going on until another one has bound
+# it all: he has to look up a server that he does not know yet, in a catalog that the
+# other one has locked.
+$monitor->stop;
+make_foreign();
+$monitor->start;
+my ($first, $second) = (session($monitor), session($monitor));
+my $octopus = sql(q{SELECT oid FROM pg_foreign_server WHERE srvname = 'octopus'});
+ask($second, "SELECT pg_describe_object('pg_foreign_server'::regclass, $octopus, 0);");
+ask($first, 'BEGIN; LOCK TABLE pg_foreign_server IN ACCESS EXCLUSIVE MODE;');
+order($second, 'SELECT count(*) FROM octopus.nodes;');
+my $waits = q{SELECT count(*) = 1 FROM pg_locks WHERE NOT granted AND relation = 'pg_foreign_server'::regclass};
+wait_until(sub { ask($first, "$waits;") eq "t\n" }, 'the second one waits');
+like(read_bytes($path), qr/^system\t42$/m, 'nothing is bound yet');
+new_log($monitor);
+is(ask($first, 'SELECT count(*) FROM octopus.nodes; COMMIT;'), "0\n", 'the first one binds');
+is(hear($second), "0\n", 'the second one goes on');
+is(scalar @{ parse(read_bytes($path))->{nodes} }, 102, 'all nodes are in the file');
+unlike(new_log($monitor), qr/could not|cannot/, 'nothing went wrong');
+$_->{run}->finish foreach $first, $second;
+$monitor->restart;
+is(sql('SELECT count(*) FROM g7'), '5', 'nor does it later');
 
 # ---------- a first commit that was cut short ----------
 

@@ -96,12 +96,12 @@ $fleet->become($node, 'default');
 told($session, qr/^t$/, 'and of its return');
 
 # verdicts that become too old are unknown, without any news
-configure($monitor, 'octopus.status_max_age' => '700ms');
+configure($monitor, 'octopus.status_max_age' => '3s');
 $monitor->reload;
 my $prober = wait_prober($monitor);
-order($session, "SELECT octopus.wait_for_health('$node', $port, -1, '1 hour');");
-waiting(1);
+wait_tally($monitor, '2/0/0', 'two nodes');
 freeze($prober);
+order($session, "SELECT octopus.wait_for_health('$node', $port, -1, '1 hour');");
 told($session, qr/^t$/, 'who waits for nothing to be known needs no prober for that');
 thaw($prober);
 configure($monitor, 'octopus.status_max_age' => '-1');
