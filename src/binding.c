@@ -169,8 +169,8 @@ bind_dataset(OctBinding *binding, Relation rel, ForeignTable *table)
 
 /*
  * Binds a foreign table, in palloc'd memory.  Every use of a table comes
- * through here or oct_binding_of_plan, so this is where a library that was not preloaded is noticed,
- * and groups are brought in accord with the catalogs.
+ * through here or oct_binding_of_plan, so this is where a library that was not
+ * preloaded is noticed, and groups are brought in accord with the catalogs.
  */
 OctBinding *
 oct_binding_make(Relation rel)

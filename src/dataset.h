@@ -7,8 +7,8 @@
  * Each has a room of its own (nodesdata, statusdata, ...), and binding.c knows
  * them all.  A scan calls "begin" once, "next" for each row, and "rewind" to
  * begin again with the same rows, all in memory that lives as long as the rows.
- * "next" fills values and nulls of the slot for the columns that are bound, as far
- * as the scan has use for them; all others are null already.
+ * "next" fills values and nulls of the slot for the columns that are bound, as
+ * far as the scan has use for them; all others are null already.
  *
  *-------------------------------------------------------------------------
  */

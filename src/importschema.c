@@ -4,8 +4,8 @@
  *	  IMPORT FOREIGN SCHEMA: tables made for the datasets of a server.
  *
  * The one schema that there is has a table for each dataset, with all of its
- * columns.  Those that are read-only are made only if they are named: nobody wants
- * them by accident in a dump's restore.
+ * columns.  Those that are read-only are made only if they are named: nobody
+ * wants them by accident in a dump's restore.
  *
  * Core takes no COMMENT from us here.
  *

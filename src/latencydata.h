@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * latencydata.h
- *	  The dataset "node_latency": how long checks of each node take, as a histogram.
+ *	  The dataset "node_latency": how long checks of each node take, as a
+ *	  histogram.
  *
  *-------------------------------------------------------------------------
  */

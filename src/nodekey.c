@@ -168,7 +168,10 @@ oct_nodekey_sources(PlannerInfo *root, RelOptInfo *baserel,
 	return sources;
 }
 
-/* Evaluates the key of a lookup, a list of ExprStates; false if it names no node for sure. */
+/*
+ * Evaluates the key of a lookup, a list of ExprStates; false if it names no node
+ * for sure.
+ */
 bool
 oct_nodekey_evaluate(List *exprs, ExprContext *econtext, OctNodeSpec *spec)
 {

@@ -90,10 +90,10 @@ option_datum(OctColumn column, const OctNodeOptions *options, bool *isnull)
 }
 
 /*
- * Puts a row into a slot of the bound table, whose other columns are null and which
- * is not stored yet; the options count only if the table shows any.  The name, a
- * text, and the options are not copied; some others are, in the current memory
- * context.
+ * Puts a row into a slot of the bound table, whose other columns are null and
+ * which is not stored yet; the options count only if the table shows any.  The
+ * name, a text, and the options are not copied; some others are, in the current
+ * memory context.
  */
 void
 oct_nodesdata_store_row(const OctBinding *binding, Datum name, int32 port,

@@ -75,8 +75,8 @@ typedef struct OctNodeStatus
 } OctNodeStatus;
 
 /*
- * How much of a status is wanted, in bytes.  Of OCT_STATUS_HEALTH a set has the
- * health only (see statusset.h).
+ * How much of a status is wanted, in bytes.  With OCT_STATUS_HEALTH a set
+ * (statusset.h) has neither states nor schedules.
  */
 typedef enum OctStatusDepth
 {

@@ -14,9 +14,9 @@
 #include "storage/lwlock.h"
 
 /*
- * Slots are far apart, so that to walk along them would be to wait for memory.  What
- * comes soon is fetched ahead; by number, since nodes that were registered one
- * after the other are mostly in slots that follow each other.
+ * Slots are far apart, so that to walk along them would be to wait for memory.
+ * What comes soon is fetched ahead; by number, since nodes that were registered
+ * one after the other are mostly in slots that follow each other.
  */
 #define OCT_CACHE_LINE		64
 #define OCT_FETCH_AHEAD		8
@@ -55,8 +55,8 @@ typedef struct OctSharedStatus
 } OctSharedStatus;
 
 /*
- * The first members, a line of the cache, are the prober's, as is status; the lock
- * has the others.
+ * The first members, a line of the cache, are the prober's, as is status; the
+ * lock has the others.
  */
 typedef struct OCT_ALIGNED OctSharedSlot
 {
@@ -174,11 +174,12 @@ oct_nodestatus_fresh_until(OctTime judged, int64 max_age_us)
 }
 
 /*
- * The health that readers may see of a slot whose spec is of the given
- * generation.  Here, because thousands of them are read at a time.
+ * What most readers want of the status of a slot whose spec is of the given
+ * generation, the health as it may be shown.  Here, because thousands of them are
+ * read at a time.
  */
-static inline OctHealth
-oct_nodestatus_health(int32 slot, uint32 generation, OctTime now)
+static inline OctStatusHead
+oct_nodestatus_head(int32 slot, uint32 generation, OctTime now)
 {
 	OctSharedSlot *shared = &oct_slots[slot];
 	OctStatusHead head;
@@ -194,8 +195,15 @@ oct_nodestatus_health(int32 slot, uint32 generation, OctTime now)
 
 	if (head.generation != generation ||
 		oct_time_before(oct_nodestatus_fresh_until(head.judged, head.max_age_us), now))
-		return OCT_UNKNOWN;
-	return head.health;
+		head.health = OCT_UNKNOWN;
+	return head;
+}
+
+/* Of that the health. */
+static inline OctHealth
+oct_nodestatus_health(int32 slot, uint32 generation, OctTime now)
+{
+	return oct_nodestatus_head(slot, generation, now).health;
 }
 
 #endif							/* NODETAB_INTERNAL_H */

@@ -109,8 +109,8 @@ oct_nodetab_read_slot(OctGroupKey key, int32 slot, OctNodeView *view)
 }
 
 /*
- * Copies all nodes of a group out, as far as wanted (OctRowParts), at one instant as
- * regards registrations, into palloc'd memory.
+ * Copies all nodes of a group out, as far as wanted (OctRowParts), at one instant
+ * as regards registrations, into palloc'd memory.
  */
 OctRowSet *
 oct_nodetab_read_group(OctGroupKey key, int parts)

@@ -86,8 +86,8 @@ merge_pending(OctGroupKey group, CommandId cid, const OctRowSet *rows)
 }
 
 /*
- * All nodes of a group that the command "cid" sees, with the parts that are wanted
- * (OctRowParts) at least, in palloc'd memory.
+ * All nodes of a group that the command "cid" sees, with the parts that are
+ * wanted (OctRowParts) at least, in palloc'd memory.
  */
 OctRowSet *
 oct_regview_read_group(OctGroupKey group, CommandId cid, int parts)

@@ -167,8 +167,8 @@ wanted_columns(RelOptInfo *baserel, const OctBinding *binding,
 }
 
 /*
- * fdw_exprs holds the key of a lookup and is empty for a full scan; fdw_private is
- * the binding.
+ * fdw_exprs holds the key of a lookup and is empty for a full scan; fdw_private
+ * is the binding.
  */
 static ForeignScan *
 octopusGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,

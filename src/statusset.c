@@ -112,8 +112,12 @@ add_slot(OctStatusSet *set, const OctStatusQuery *query, int32 slot)
 
 	if (query->depth == OCT_STATUS_HEALTH)
 	{
-		row->copy.status.health =
-			oct_nodestatus_health(slot, oct_slots[slot].generation, set->now);
+		OctStatusHead head = oct_nodestatus_head(slot, row->generation, set->now);
+
+		row->copy.status.generation = head.generation;
+		row->copy.status.health = head.health;
+		row->copy.status.judged = head.judged;
+		row->copy.status.max_age_us = head.max_age_us;
 		row->size = row_size(query, len, 0);
 		set->used += row->size;
 		return;

@@ -22,6 +22,9 @@ my $monitor = monitor(
 	max_retries => 0,
 	max_connections => 30,
 	'octopus.log_status_changes' => 'off',
+	wal_level => 'minimal',
+	max_wal_senders => 0,
+	autovacuum => 'off',
 	'octopus.health_check_jitter' => 50);
 my @addresses = map { "127.1.9.$_" } 1 .. $nodes;
 
@@ -91,6 +94,18 @@ END $$});
 
 register($monitor, map { [ $_, $port ] } @addresses);
 
+# Nothing of all this is in WAL, nor is it a transaction.
+sub traces
+{
+	return $monitor->safe_psql('postgres',
+		'SELECT pg_current_wal_insert_lsn(), pg_snapshot_xmax(pg_current_snapshot())');
+}
+$monitor->safe_psql('postgres', 'VACUUM');
+$monitor->safe_psql('postgres', $_)
+  foreach "SELECT read_statuses('100 ms')", "SET my.port = $port; SELECT read_latencies('100 ms')", 'CHECKPOINT';
+my $traces = traces();
+my $flips = $monitor->safe_psql('postgres', 'SELECT sum(transition_count) FROM octopus.node_stats');
+
 my %readers;
 my $end = time + 60;
 foreach my $call ("read_statuses('4 s')", "read_latencies('4 s')")
@@ -116,5 +131,8 @@ $_->{handle}->finish foreach values %readers;
 cmp_ok($turn, '>', 3 * $nodes, "nodes have turned ($turn times)");
 like($readers{"read_statuses('4 s')"}{out}, qr/^degraded healthy (initializing )?unhealthy\n$/, 'no status is torn');
 is($readers{"read_latencies('4 s')"}{out}, "they agree\n", 'no numbers are torn');
+$flips = $monitor->safe_psql('postgres', "SELECT sum(transition_count) - $flips FROM octopus.node_stats");
+cmp_ok($flips, '>', $nodes, "health has flipped ($flips times)");
+is(traces(), $traces, 'without a byte of WAL and without a transaction id');
 
 done_testing();
