@@ -259,13 +259,14 @@ sub kill_everything
 	return;
 }
 
-# Waits until a server that is restarting after a crash lets us in.
+# Waits until a server that is restarting after a crash lets us in.  It is not psql
+# that asks, to which a query is sent that it may not live to read.
 sub crash_restarted
 {
 	my ($node) = @_;
 	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
 
-	until (($node->psql('postgres', 'SELECT 1'))[0] == 0)
+	until (system('pg_isready', '-q', '-h', $node->host, '-p', $node->port) == 0)
 	{
 		die 'the server does not come back' if time > $end;
 		usleep(50_000);

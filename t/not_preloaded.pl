@@ -22,6 +22,9 @@ is( $node->safe_psql(
 
 my %statements = (
 	'SELECT' => 'SELECT * FROM octopus.nodes',
+	'SELECT of a status' => 'SELECT * FROM octopus.node_status',
+	'SELECT of numbers' => 'SELECT * FROM octopus.node_stats',
+	'SELECT of the prober' => 'SELECT * FROM octopus.monitor',
 	'INSERT' => "INSERT INTO octopus.nodes VALUES ('127.0.0.1', 5432)",
 	'UPDATE' => 'UPDATE octopus.nodes SET node_port = 1',
 	'DELETE' => 'DELETE FROM octopus.nodes',

@@ -65,6 +65,10 @@ is(tally($standby), '0/0/0', 'the standby does not follow');
 # a fresh start in the role of a standby
 $standby->restart;
 ok(wait_prober($standby, $prober), 'a restarted standby has a prober');
+is( $standby->safe_psql('postgres',
+		'SELECT pid, nodes, (SELECT count(*) FROM octopus.node_status), (SELECT count(*) FROM octopus.node_stats) FROM octopus.monitor'),
+	prober_pid($standby) . '|0|0|0',
+	'of which it tells, as of its nodes');
 
 # ---------- promoted, it takes over ----------
 
