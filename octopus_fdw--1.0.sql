@@ -635,7 +635,7 @@ CREATE VIEW dashboard WITH (security_invoker) AS
 	SELECT left(n.node_name, 13) || CASE WHEN length(n.node_name) > 13 THEN '~' ELSE '' END || ':' || n.node_port AS node,
 		CASE n.state WHEN 'healthy' THEN '+ ' WHEN 'unhealthy' THEN '! ' WHEN 'recovering' THEN '! '
 			WHEN 'disabled' THEN '  ' ELSE '? ' END || left(n.state, 10) AS state,
-		left(n.role, 4) AS role,
+		CASE n.role WHEN 'primary' THEN 'prim' WHEN 'standby' THEN 'stby' END AS role,
 		CASE WHEN t.age < 60 THEN t.age || 's' WHEN t.age < 3600 THEN t.age / 60 || 'm'
 			WHEN t.age < 86400 THEN t.age / 3600 || 'h' ELSE t.age / 86400 || 'd' END AS since,
 		n.check_time::numeric(8, 1) AS ms,
