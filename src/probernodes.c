@@ -380,7 +380,7 @@ bool
 oct_prober_reconcile(OctTime now)
 {
 	static OctSlotChange changes[OCT_BATCH];
-	bool		had_changes = oct_nodetab_has_changes(&cursor);
+	bool		had_changes = false;
 	uint32		reset;
 
 	if (oct_request_wants_monitor_reset(&reset))
@@ -399,6 +399,7 @@ oct_prober_reconcile(OctTime now)
 
 		if (n < 0)
 			return false;
+		had_changes = true;
 		for (int i = 0; i < n; i++)
 			serve_change(&changes[i], now);
 	}
