@@ -38,6 +38,7 @@ static const struct
 	{ENOMEM, OCT_REASON_VOIDED},
 	{ENOSPC, OCT_REASON_VOIDED},	/* of epoll */
 	{EADDRNOTAVAIL, OCT_REASON_VOIDED},
+	{ENETDOWN, OCT_REASON_VOIDED},	/* the network that is down is this machine's */
 };
 
 /*

@@ -22,6 +22,9 @@
 #include "events.h"
 #include "shown.h"
 
+/* events that a scan has room for at first */
+#define OCT_FIRST_ROOM	64
+
 typedef enum OctEventColumn
 {
 	OCT_EVENT_COLUMN_ID = OCT_KEY_COLUMNS,
@@ -90,13 +93,19 @@ begin_events(const OctScanQuery *scan)
 	OctEventRows *rows = palloc0(sizeof(OctEventRows));
 	int64		end = oct_events_next_id();
 	int64		id = oct_events_oldest_id();
+	Size		room = OCT_FIRST_ROOM;
 
 	rows->binding = scan->binding;
 	rows->secrets = oct_shown_secrets(scan->userid);
-	rows->events = palloc_extended(sizeof(OctEvent) * Max(end - id, 1), MCXT_ALLOC_HUGE);
+	rows->events = palloc(sizeof(OctEvent) * room);
 	for (; id < end; id++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (rows->nevents == room)
+		{
+			room *= 2;
+			rows->events = repalloc_huge(rows->events, sizeof(OctEvent) * room);
+		}
 		if (!oct_events_read(id, &rows->events[rows->nevents]))
 			rows->nevents = 0;	/* so are all before it */
 		else if (is_wanted(scan, &rows->events[rows->nevents]))

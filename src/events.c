@@ -218,6 +218,18 @@ oct_events_read(int64 id, OctEvent *event)
 }
 
 
+/*
+ * Wakes those who wait, on behalf of a session: for news that is none for the
+ * prober.  Does not throw.
+ */
+void
+oct_events_wake(void)
+{
+	if (events != NULL)
+		ConditionVariableBroadcast(&events->news);
+}
+
+
 /* ---------- who waits ---------- */
 
 void

@@ -84,6 +84,9 @@ extern int64 oct_events_next_id(void);
 extern int64 oct_events_oldest_id(void);
 extern bool oct_events_read(int64 id, OctEvent *event);
 
+/* who has ended what others may wait for, of which the prober learns nothing */
+extern void oct_events_wake(void);
+
 /* who waits */
 extern void oct_events_prepare_to_sleep(void);
 extern bool oct_events_sleep(OctTime until);

@@ -55,11 +55,16 @@ has_mapping(const OctPairs *policy)
 	return oct_pairs_get(policy, OCT_PAIR_MAPPING) != NULL;
 }
 
-/* Without credentials of his own an owner's options are not ours to obey. */
+/*
+ * Is a pair of the policy to be obeyed?  Of an owner who is not superuser, and
+ * gives no credentials of his own, only what he says of encryption is: it is not
+ * for him to say what else to do in the name of this server.
+ */
 static bool
-obeys_options(const OctPairs *policy)
+obeys(const OctPairs *policy, const char *pair)
 {
-	return oct_pairs_get(policy, OCT_PAIR_OWNER) == NULL || has_mapping(policy);
+	return oct_pairs_get(policy, OCT_PAIR_OWNER) == NULL || has_mapping(policy) ||
+		strncmp(pair, "ssl", 3) == 0;
 }
 
 static const char *
@@ -120,7 +125,7 @@ needs_libpq(const OctPairs *policy)
 
 		for (int i = 0; i < lengthof(harmless); i++)
 			is_harmless |= oct_pair_has_key(pair, harmless[i]);
-		if (!is_harmless)
+		if (!is_harmless && obeys(policy, pair))
 			return true;
 	}
 	return false;
@@ -146,11 +151,10 @@ oct_login_prepare(OctLogin *login, const OctPairs *policy,
 	login->startup_len =
 		oct_wire_startup(login->startup, OCT_STARTUP_SIZE,
 						 user_of(policy, false),
-						 dbname != NULL && obeys_options(policy) ?
+						 dbname != NULL && obeys(policy, "dbname") ?
 						 dbname : OCT_DBNAME,
 						 login->application_name);
-	login->raw_ping = login->startup_len > 0 &&
-		(!obeys_options(policy) || !needs_libpq(policy));
+	login->raw_ping = login->startup_len > 0 && !needs_libpq(policy);
 }
 
 /*
@@ -202,7 +206,8 @@ add_options(OctParameters *parameters, const OctPairs *policy, bool logs_in)
 	{
 		const char *keyword = libpq_keyword(pair);
 
-		if (keyword != NULL && (logs_in || strcmp(keyword, "password") != 0))
+		if (keyword != NULL && obeys(policy, pair) &&
+			(logs_in || strcmp(keyword, "password") != 0))
 			add_keyword(parameters, keyword, oct_pair_value(pair));
 	}
 }
@@ -226,8 +231,7 @@ oct_login_compose(OctParameters *parameters, const OctTarget *target)
 		add_keyword(parameters, "sslmode", "disable");
 	if (has_require_auth && logs_in && oct_pairs_get(policy, "password") != NULL)
 		add_keyword(parameters, "require_auth", "scram-sha-256");
-	if (obeys_options(policy))
-		add_options(parameters, policy, logs_in);
+	add_options(parameters, policy, logs_in);
 	add_keyword(parameters, "user", user_of(policy, logs_in));
 
 	/* the numeric address counts; the name is for certificates only */

@@ -7,8 +7,13 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/table.h"
+#include "catalog/pg_foreign_server.h"
 #include "foreign/foreign.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "adopt.h"
@@ -42,6 +47,32 @@ oct_nodeargs_group(FunctionCallInfo fcinfo, int arg)
 }
 
 /*
+ * Raises an error if the foreign server of a group, which had that name, is gone by
+ * now.  Who waits sees that with a snapshot of his own, since caches may still know
+ * the server when its end is told.
+ */
+void
+oct_nodeargs_check_server(OctGroupKey group, const char *name)
+{
+	Relation	rel = table_open(ForeignServerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	bool		exists;
+
+	InvalidateCatalogSnapshot();
+	ScanKeyInit(&key, Anum_pg_foreign_server_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(group.serverid));
+	scan = systable_beginscan(rel, ForeignServerOidIndexId, true, NULL, 1, &key);
+	exists = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	if (!exists)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("server \"%s\" was dropped while it was waited for", name)));
+}
+
+/*
  * The name and the port, which are two arguments, as the key of a node.  Returns
  * false if no node can have such a name.
  */
@@ -72,6 +103,20 @@ oct_nodeargs_check_own_changes(OctGroupKey group, const OctNodeSpec *key)
 				 errmsg("node \"%s\":%d was registered or changed by this transaction",
 						key->name, key->port),
 				 errhint("Commit first: a node is probed from then on.")));
+}
+
+/* The same for any node of a group, whose foreign server has that name. */
+void
+oct_nodeargs_check_own_group(OctGroupKey group, const char *name)
+{
+	for (int32 i = 0; i < oct_pending_count(); i++)
+	{
+		if (oct_same_group(oct_pending_get(i)->group, group))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("nodes of server \"%s\" were changed by this transaction", name),
+					 errhint("Commit first: a node is probed from then on.")));
+	}
 }
 
 /*

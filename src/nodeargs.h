@@ -13,9 +13,11 @@
 #include "fmgr.h"
 
 extern OctGroupKey oct_nodeargs_group(FunctionCallInfo fcinfo, int arg);
+extern void oct_nodeargs_check_server(OctGroupKey group, const char *name);
 extern bool oct_nodeargs_key(FunctionCallInfo fcinfo, int arg, OctNodeSpec *key);
 extern void oct_nodeargs_check_own_changes(OctGroupKey group,
 										   const OctNodeSpec *key);
+extern void oct_nodeargs_check_own_group(OctGroupKey group, const char *name);
 extern OctTime oct_nodeargs_deadline(FunctionCallInfo fcinfo, int arg);
 
 #endif							/* NODEARGS_H */

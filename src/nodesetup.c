@@ -82,6 +82,7 @@ init_table(void)
 	pg_atomic_init_u32(&oct_table->prober, OCT_NO_PROC);
 	pg_atomic_init_u64(&oct_table->seen, 0);
 	pg_atomic_init_u32(&oct_table->monitor_resets_asked, 0);
+	pg_atomic_init_u32(&oct_table->monitor_resets_done, 0);
 
 	memset(oct_groups, 0, sizeof(OctSharedGroup) * room_groups);
 	for (int i = 0; i < room_nodes; i++)

@@ -35,8 +35,8 @@
  * The nodes of unbound groups (see octypes.h) are kept, but not told the prober.
  *
  * A group exists while it has nodes.  Its slots are chained, so that reading a
- * group costs by its own size.  Its policy has a version; the prober copies it
- * when a slot refers to one that it does not know.
+ * group costs by its own size.  Its policy and its server's name have a version;
+ * the prober copies it when a slot refers to one that it does not know.
  *
  *-------------------------------------------------------------------------
  */
@@ -334,18 +334,22 @@ oct_nodetab_wake_prober(void)
 		SetLatch(&GetPGProcByNumber(prober)->procLatch);
 }
 
-/* A group may have new names, or a new policy; the caller holds the lock. */
+/*
+ * A group may have new names, or a new policy; the caller holds the lock.  The
+ * prober is told of what it uses: the policy, and the server's name for events.
+ */
 static void
 update_group(const OctGroup *group)
 {
 	int32		g = oct_nodetab_find_group(group->key);
-	bool		same_policy;
+	bool		same;
 
 	if (g == OCT_NO_GROUP)
 		return;
-	same_policy = oct_pairs_equal(&oct_groups[g].group.policy, &group->policy);
+	same = oct_pairs_equal(&oct_groups[g].group.policy, &group->policy) &&
+		strcmp(oct_groups[g].group.server_name, group->server_name) == 0;
 	oct_nodetab_copy_group(&oct_groups[g].group, group);
-	if (same_policy)
+	if (same)
 		return;
 	oct_groups[g].version = next_number(&oct_table->last_version);
 	for (int32 i = oct_groups[g].first; i != OCT_NO_SLOT;

@@ -68,6 +68,7 @@ typedef struct OctNodeStatus
 
 	/* from here on: OCT_STATUS_TALLY */
 	TimestampTz stats_reset;	/* since when the tally counts */
+	OctTime		streak;			/* start of the first of the tries that agree */
 	bool		latency_void;	/* the histogram is not to be looked at */
 	OctTally	tally;
 

@@ -83,7 +83,7 @@ StaticAssertDecl(offsetof(OctSharedSlot, generation) == OCT_CACHE_LINE,
 typedef struct OctSharedGroup
 {
 	OctGroup	group;
-	uint32		version;		/* of its policy, never used before */
+	uint32		version;		/* of policy and server name, never used before */
 	int32		nnodes;			/* 0: the group is free */
 	int32		first;			/* its chain of slots, oldest node first */
 	int32		last;
@@ -113,6 +113,7 @@ typedef struct OctSharedTable
 	/* written by the prober, read by all */
 	pg_atomic_uint32 prober;	/* its proc number, or OCT_NO_PROC */
 	pg_atomic_uint64 seen;		/* the position in the journal that it has served */
+	pg_atomic_uint32 monitor_resets_done;	/* number of the last one */
 
 	/* written and read by all */
 	pg_atomic_uint32 monitor_resets_asked;

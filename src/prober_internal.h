@@ -68,7 +68,7 @@ extern int	oct_prober_nrunning(void);
 extern void oct_prober_tell(OctNode *node, const OctNodeAddress *address,
 							const OctOutcome *outcome, OctEvidence evidence,
 							bool retry, OctHealth old_health, OctTime now);
-
+extern bool oct_prober_note_refusal(OctNode *node, OctReason reason);
 extern void oct_prober_answer(OctNode *node, OctEvidence evidence);
 
 /* in proberheld.c */

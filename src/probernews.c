@@ -8,34 +8,42 @@
  */
 #include "postgres.h"
 
+#include "clock.h"
 #include "events.h"
 #include "gauges.h"
+#include "nodetab.h"
 #include "prober_internal.h"
 #include "report.h"
 #include "requests.h"
 
 /*
- * Remembers that a server says that it is not there for others, or notes that it
- * is again: then it has been started meanwhile.
+ * Remembers it if a server has said, by the outcome of a try, that it is not there
+ * for others.  Returns whether it has.
  */
-static void
-watch_restart(OctNode *node, const OctOutcome *outcome, OctEvidence evidence)
+bool
+oct_prober_note_refusal(OctNode *node, OctReason reason)
 {
-	switch (outcome->reason)
+	switch (reason)
 	{
 		case OCT_REASON_STARTING_UP:
 		case OCT_REASON_IN_RECOVERY:
 		case OCT_REASON_SHUTTING_DOWN:
-			node->refusal = outcome->reason;
-			break;
+			node->refusal = reason;
+			return true;
 		default:
-			if (evidence == OCT_EVIDENCE_ALIVE && node->refusal != OCT_REASON_OK)
-			{
-				oct_chronicle_restart(&node->home, &node->spec, node->refusal);
-				node->refusal = OCT_REASON_OK;
-			}
-			break;
+			return false;
 	}
+}
+
+/* The same, or notes that it is there again: it has been started meanwhile. */
+static void
+watch_restart(OctNode *node, const OctOutcome *outcome, OctEvidence evidence)
+{
+	if (oct_prober_note_refusal(node, outcome->reason) ||
+		evidence != OCT_EVIDENCE_ALIVE || node->refusal == OCT_REASON_OK)
+		return;
+	oct_chronicle_restart(&node->home, &node->spec, node->refusal);
+	node->refusal = OCT_REASON_OK;
 }
 
 /* Makes known what has changed by a try. */
@@ -61,6 +69,28 @@ tell_changes(OctNode *node, OctHealth old_health, const OctOutcome *outcome,
 }
 
 /*
+ * Publishes a finding.  What readers saw of the node may change without being
+ * told as an event: a verdict that was too old is found true after all, or a role
+ * is told again.  Who waits for that is woken, too.  Whether a verdict was too old
+ * is asked when the new one is there already, by a later time than any at which a
+ * reader can have looked at the old one.
+ */
+static void
+publish(const OctFinding *finding)
+{
+	const OctNodeStatus *shown = oct_nodetab_shown_status(finding->slot);
+	OctTime		fresh_until = oct_nodetab_fresh_until(shown);
+	OctHealth	old_health = shown->health;
+	uint8		old_role = shown->role;
+
+	oct_report_finding(finding);
+	shown = oct_nodetab_shown_status(finding->slot);
+	if (shown->role != old_role ||
+		(old_health != OCT_UNKNOWN && oct_time_before(fresh_until, oct_now())))
+		oct_events_stir();
+}
+
+/*
  * Makes known what a try, at the address given if any, has come to; before it the
  * node had that health, and by now it has its verdict.  Does not throw.
  */
@@ -79,6 +109,7 @@ oct_prober_tell(OctNode *node, const OctNodeAddress *address,
 		.evidence = evidence,
 		.address = address,
 		.check_time_us = oct_time_diff_us(now, node->probe.started),
+		.streak = node->streak,
 		.now = now,
 	};
 
@@ -88,7 +119,7 @@ oct_prober_tell(OctNode *node, const OctNodeAddress *address,
 		return;					/* of which nobody is told but who has asked */
 	if (evidence == OCT_EVIDENCE_NONE)
 		oct_report_trouble(&node->spec, outcome, now);
-	oct_report_finding(&finding);
+	publish(&finding);
 	tell_changes(node, old_health, outcome, evidence, now);
 }
 

@@ -21,6 +21,7 @@
 #include "nodetab.h"
 #include "optable.h"
 #include "pairs.h"
+#include "policy.h"
 #include "prober_internal.h"
 #include "report.h"
 #include "requests.h"
@@ -205,7 +206,8 @@ follow_group(OctNode *node)
 
 /*
  * Somebody wants to know at once.  A try that is under way, or will be soon, will do;
- * a node that is not probed is tried aside.
+ * a node that is not probed is tried aside.  One that has failed is given the time
+ * that its policy says before it is tried again, however many ask.
  */
 static void
 check_now(OctNode *node, OctTime now)
@@ -218,7 +220,8 @@ check_now(OctNode *node, OctTime now)
 		node->aside = true;
 		oct_probe_init(&node->probe, unknown, now, node->probe.phase);
 	}
-	else if (node->probe.state == OCT_PROBE_WAITING)
+	else if (node->probe.state == OCT_PROBE_WAITING &&
+			 !oct_policy_in_doubt(&node->probe.verdict))
 		oct_probe_hasten(&node->probe, now);
 	else
 		return;
@@ -319,6 +322,8 @@ take_node(const OctSlotChange *change, OctTime now)
 		verdict.failures = status->failures;
 		verdict.successes = status->successes;
 		node->role = status->role;
+		node->streak = status->streak;
+		oct_prober_note_refusal(node, status->reason);
 		oct_report_policy(node->slot, node->generation, &node->policy, now);
 		due = oct_time_add_us(now, pg_prng_uint64_range(&pg_global_prng_state, 0,
 														spread_ms * OCT_US_PER_MS));
@@ -375,14 +380,17 @@ bool
 oct_prober_reconcile(OctTime now)
 {
 	static OctSlotChange changes[OCT_BATCH];
-	bool		had_changes = oct_nodetab_has_changes(&cursor);
+	bool		had_changes = false;
+	uint32		reset;
 
-	if (oct_request_wants_monitor_reset())
+	if (oct_request_wants_monitor_reset(&reset))
 	{
 		oct_gauge_set(OCT_GAUGE_STATS_RESET, GetCurrentTimestamp());
 		oct_gauge_set(OCT_GAUGE_MAX_LATENESS, 0);
 		oct_gauge_set(OCT_GAUGE_CHECKS, 0);
 		oct_gauge_set(OCT_GAUGE_EVENTS_DROPPED, 0);
+		oct_request_note_monitor_reset(reset);
+		oct_events_stir();
 	}
 	while (oct_nodetab_has_changes(&cursor))
 	{
@@ -391,6 +399,7 @@ oct_prober_reconcile(OctTime now)
 
 		if (n < 0)
 			return false;
+		had_changes = true;
 		for (int i = 0; i < n; i++)
 			serve_change(&changes[i], now);
 	}

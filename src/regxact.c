@@ -37,6 +37,7 @@
 #include "storage/lock.h"
 #include "storage/lmgr.h"
 
+#include "events.h"
 #include "netchange.h"
 #include "pending.h"
 #include "registry.h"
@@ -316,6 +317,8 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 			if (n_net_changes > 0)
 				oct_registry_commit(net_changes, n_net_changes);
+			else if (lock_level > 0)
+				oct_events_wake();	/* a server without nodes may be gone */
 			forget_changes();
 			break;
 

@@ -204,6 +204,7 @@ oct_report_finding(const OctFinding *finding)
 			status->status_change_time = wall_clock;
 		status->health = finding->verdict->health;
 		status->judged = finding->now;
+		status->streak = finding->streak;
 		status->failures = finding->verdict->failures;
 		status->successes = finding->verdict->successes;
 		status->check_time_us = finding->check_time_us;

@@ -33,6 +33,7 @@ typedef struct OctFinding
 	OctEvidence evidence;
 	const OctNodeAddress *address;	/* that was tried; NULL: as before */
 	int64		check_time_us;
+	OctTime		streak;			/* start of the first of the tries that agree */
 	OctTime		now;
 } OctFinding;
 

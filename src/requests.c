@@ -114,11 +114,16 @@ oct_request_monitor_reset(void)
 	oct_nodetab_wake_prober();
 }
 
-/* Has the prober seen, and done, all that was asked up to there? */
+/*
+ * Has the prober seen, and done, all that was asked up to there, and for its own
+ * counts at any time?
+ */
 bool
 oct_request_is_seen(uint64 position)
 {
-	return pg_atomic_read_u64(&oct_table->seen) >= position;
+	return pg_atomic_read_u64(&oct_table->seen) >= position &&
+		pg_atomic_read_u32(&oct_table->monitor_resets_done) ==
+		pg_atomic_read_u32(&oct_table->monitor_resets_asked);
 }
 
 
@@ -158,14 +163,18 @@ oct_request_note_seen(const OctChangeCursor *cursor)
 	pg_atomic_write_u64(&oct_table->seen, cursor->seen);
 }
 
-/* Has it been asked for since the last call? */
+/* Has it been asked for, and not been done by this prober or one before? */
 bool
-oct_request_wants_monitor_reset(void)
+oct_request_wants_monitor_reset(uint32 *number)
 {
-	static uint32 served = 0;
-	uint32		asked = pg_atomic_read_u32(&oct_table->monitor_resets_asked);
-	bool		wanted = asked != served;
+	*number = pg_atomic_read_u32(&oct_table->monitor_resets_asked);
+	return *number != pg_atomic_read_u32(&oct_table->monitor_resets_done);
+}
 
-	served = asked;
-	return wanted;
+/* That one is done. */
+void
+oct_request_note_monitor_reset(uint32 number)
+{
+	pg_write_barrier();
+	pg_atomic_write_u32(&oct_table->monitor_resets_done, number);
 }

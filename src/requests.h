@@ -39,6 +39,7 @@ extern void oct_request_serve_check(int32 slot, uint32 number, OctHealth health)
 extern uint32 oct_request_served_check(int32 slot);
 extern bool oct_request_take_reset(int32 slot, uint32 number);
 extern void oct_request_note_seen(const OctChangeCursor *cursor);
-extern bool oct_request_wants_monitor_reset(void);
+extern bool oct_request_wants_monitor_reset(uint32 *number);
+extern void oct_request_note_monitor_reset(uint32 number);
 
 #endif							/* REQUESTS_H */

@@ -32,13 +32,10 @@
 static Datum
 keep_word(text **kept, const char *word)
 {
-	if (*kept == NULL)
-	{
-		MemoryContext caller_cxt = MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContext caller_cxt = MemoryContextSwitchTo(TopMemoryContext);
 
-		*kept = cstring_to_text(word);
-		MemoryContextSwitchTo(caller_cxt);
-	}
+	*kept = cstring_to_text(word);
+	MemoryContextSwitchTo(caller_cxt);
 	return PointerGetDatum(*kept);
 }
 
@@ -47,6 +44,8 @@ oct_shown_reason(OctReason reason)
 {
 	static text *words[OCT_REASON_COUNT];
 
+	if (likely(words[reason] != NULL))
+		return PointerGetDatum(words[reason]);
 	return keep_word(&words[reason], oct_policy_reason_code(reason));
 }
 
@@ -55,6 +54,8 @@ oct_shown_phase(OctPhase phase)
 {
 	static text *words[OCT_PHASE_QUERY + 1];
 
+	if (likely(words[phase] != NULL))
+		return PointerGetDatum(words[phase]);
 	return keep_word(&words[phase], oct_policy_phase_name(phase));
 }
 
@@ -63,6 +64,8 @@ oct_shown_state(OctState state)
 {
 	static text *words[OCT_STATE_COUNT];
 
+	if (likely(words[state] != NULL))
+		return PointerGetDatum(words[state]);
 	return keep_word(&words[state], oct_policy_state_name(state));
 }
 
@@ -72,6 +75,8 @@ oct_shown_role(OctRole role)
 {
 	static text *words[OCT_ROLE_STANDBY + 1];
 
+	if (likely(words[role] != NULL))
+		return PointerGetDatum(words[role]);
 	return keep_word(&words[role],
 					 role == OCT_ROLE_STANDBY ? "standby" : "primary");
 }

@@ -151,6 +151,7 @@ Datum
 octopus_wait_for_primary(PG_FUNCTION_ARGS)
 {
 	OctStatusQuery query = {.depth = OCT_STATUS_DETAIL};
+	const char *server_name;
 	OctTime		deadline;
 	OctStatusSet *set;
 	OctStatusRow *row;
@@ -162,8 +163,10 @@ octopus_wait_for_primary(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
+	server_name = NameStr(*PG_GETARG_NAME(0));
 	query.group = oct_nodeargs_group(fcinfo, 0);
 	deadline = oct_nodeargs_deadline(fcinfo, 1);
+	oct_nodeargs_check_own_group(query.group, server_name);
 
 	oct_events_prepare_to_sleep();
 	for (;;)
@@ -173,6 +176,7 @@ octopus_wait_for_primary(PG_FUNCTION_ARGS)
 		if (row != NULL)
 			break;
 		oct_statusset_free(set);
+		oct_nodeargs_check_server(query.group, server_name);
 		if (!oct_events_sleep(deadline))
 			break;
 	}

@@ -198,6 +198,25 @@ is( $reader->query_safe("SELECT octopus.wait_for_event(0, '1 min') = (SELECT min
 	't', 'who asks for what is forgotten gets the oldest one');
 $reader->quit;
 
+# ten thousand flips
+sql('DELETE FROM octopus.nodes');
+my @crowd = map { $fleet->address('healthy', $_) } 1001 .. 1500;
+sql('INSERT INTO octopus.node_options (node_name, node_port, health_check_period, health_check_max_retries, healthy_threshold) VALUES '
+	  . join(', ', map { "('$_', $port, 50, 0, 1)" } @crowd));
+wait_tally($monitor, '500/0/0', 'five hundred nodes');
+$xid = sql('SELECT pg_snapshot_xmax(pg_current_snapshot())');
+$lsn = sql('CHECKPOINT; SELECT pg_current_wal_insert_lsn()');
+foreach my $round (1 .. 20)
+{
+	$fleet->become($_, $round % 2 ? 'reset' : 'default') foreach @crowd;
+	ok( $monitor->poll_query_until('postgres',
+			"SELECT count(*) = 500 FROM octopus.node_stats WHERE transition_count >= $round"),
+		"all have turned $round times");
+}
+is(sql('SELECT sum(transition_count) FROM octopus.node_stats'), 10000, 'ten thousand flips');
+is(sql("SELECT pg_snapshot_xmax(pg_current_snapshot()), pg_current_wal_insert_lsn() - '$lsn'"), "$xid|0",
+	'no transaction ids, no WAL');
+
 # ---------- none are kept ----------
 
 configure($monitor, 'octopus.max_events' => 0);
@@ -205,7 +224,7 @@ $monitor->restart;
 is(sql('SELECT count(*) FROM octopus.node_events'), 0, 'no ring, no events');
 like(($monitor->psql('postgres', '\set VERBOSITY sqlstate' . "\nSELECT octopus.wait_for_event()"))[2], qr/55000/,
 	'nobody can wait for one');
-is(sql("SELECT octopus.wait_for_health('$flipping[0]', $port)"), 't', 'but for health');
+is(sql("SELECT octopus.wait_for_health('$crowd[0]', $port)"), 't', 'but for health');
 cmp_ok($id, '<', sql('SELECT extract(epoch FROM pg_postmaster_start_time()) * 1000000'),
 	'ids after a restart are greater than before');
 

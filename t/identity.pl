@@ -106,6 +106,8 @@ check($monitor, 'ping, as watch', '', "user 'watch', password 'secret'", $up, 1,
 is(let_in(), 'alice', 'a ping asks for the role of the owner');
 check($monitor, 'a password that is asked for', '', "user 'watch', password 'secret'", $up, 1, $tcp, \@logins);
 is(let_in(), 'watch', 'she logs in as whom she has the password of');
+check($monitor, 'encryption that she wants and that is not to be had', "sslmode 'require'", '', 'tls_error, phase tls', 0, $tcp, ['ping']);
+check($monitor, 'what else she says, without credentials', "options '-c nonsense=x', dbname 'nowhere'", '', $up, 1, $tcp, ['ping']);
 undef $Tls::owner;
 
 # ---------- the owner changes ----------

@@ -139,6 +139,34 @@ foreach my $database ('postgres', 'copy')
 		"$database: the server has its options and its mapping");
 }
 
+# ---------- dumps of what cannot be restored ----------
+
+$monitor->safe_psql('postgres',
+	'CREATE SCHEMA seen; IMPORT FOREIGN SCHEMA octopus LIMIT TO (node_status) FROM SERVER east INTO seen');
+$monitor->command_ok(
+	[ 'pg_dump', '--include-foreign-data=east', '-f', $dump, 'postgres' ],
+	'pg_dump with a table of what is known of the nodes');
+$monitor->safe_psql('postgres', 'CREATE DATABASE refused');
+$monitor->command_checks_all(
+	[ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, 'refused' ],
+	3,
+	[],
+	[qr/ERROR:  cannot change foreign table "node_status"/, qr/HINT:  .*--exclude-table-data/],
+	'is refused, with the remedy');
+$monitor->command_ok(
+	[   'pg_dump', '--include-foreign-data=octopus', '--include-foreign-data=east',
+		'--exclude-table-data=seen.node_status', '-f', $dump, 'postgres'
+	],
+	'pg_dump as the remedy has it');
+$monitor->safe_psql('postgres', 'CREATE DATABASE another');
+$monitor->command_ok(
+	[ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, 'another' ],
+	'can be restored');
+is($monitor->safe_psql('another', $east), $before_east, 'with all nodes');
+is($monitor->safe_psql('another', 'SELECT count(*) FROM seen.node_status'),
+	$monitor->safe_psql('postgres', 'SELECT count(*) FROM seen.node_status'),
+	'and the table');
+
 $monitor->stop;
 $target->stop;
 done_testing();

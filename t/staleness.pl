@@ -11,12 +11,12 @@ use Octopus;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(time sleep);
+use Time::HiRes qw(sleep);
 
 my $monitor = monitor(
 	'monitor',
 	period => '100ms',
-	timeout => '500ms',
+	timeout => '1s',
 	max_retries => 0,
 	'octopus.health_check_jitter' => 0);
 my $target = target('target');
@@ -65,7 +65,7 @@ ok($monitor->poll_query_until('postgres', "SELECT bool_and(health_status = 1) FR
 like(ask($seen), $alive, 'and say so');
 my ($often) = ask($seen) =~ m{^often/1/(\w+)};
 
-# by its period and timeout, 1.8 s are the most
+# by its period and timeout, 3.3 s are the most
 my $pid = prober_pid($monitor);
 freeze($pid);
 becomes("often/-1/stale seldom/1/$often", 'with the prober stopped, one verdict is old soon');
@@ -113,9 +113,8 @@ ok( $monitor->poll_query_until('postgres',
 		"SELECT next_check_time > now() + interval '1 s' FROM octopus.node_status WHERE server_name = 'often'"),
 	'checked seldom');
 freeze($pid);
-my $start = time;
 my $checked = ask("SELECT last_check_time FROM octopus.node_status WHERE server_name = 'often'");
-sleep 2.5 - (time - $start);
+sleep 4;
 is(ask($seen), "often/1/$often seldom/1/$often", 'what was checked often is not old after a while');
 thaw($pid);
 ask("ALTER SERVER often OPTIONS (DROP health_check_period)");
@@ -151,7 +150,7 @@ ask('CREATE FOREIGN TABLE often_options (node_name text, node_port int, enabled 
 	UPDATE often_options SET enabled = false');
 becomes("often/-1/disabled seldom/1/$often", 'disabled');
 freeze(prober_pid($monitor));
-sleep 2;
+sleep 4;
 is(ask($seen), "often/-1/disabled seldom/1/$often", 'and so it stays');
 thaw(prober_pid($monitor));
 

@@ -186,6 +186,18 @@ present($target, 'expired');
 check_target('an expired certificate', "sslmode 'verify-full', sslrootcert '$dir/ours.crt'", $login,
 	'tls_error, phase tls', 0);
 
+# ---------- what is known of it ----------
+
+present($target, 'good');
+$monitor->safe_psql('postgres', qq{
+	CREATE SERVER seen FOREIGN DATA WRAPPER octopus_fdw OPTIONS (sslmode 'require');
+	CREATE USER MAPPING FOR PUBLIC SERVER seen OPTIONS ($login);
+	CREATE FOREIGN TABLE seen_nodes (node_name text, node_port int) SERVER seen OPTIONS (table_name 'nodes');
+	INSERT INTO seen_nodes VALUES ('127.0.0.1', $port)});
+ok( $monitor->poll_query_until('postgres',
+		"SELECT health_status = 1 AND ssl AND role = 'primary' AND NOT read_only AND server_version IS NOT NULL FROM octopus.node_status WHERE server_name = 'seen'"),
+	'a row says that the connection was encrypted');
+
 unlike(slurp_file($monitor->logfile), qr/secret|open-sesame/, 'no secret is in the log');
 
 $fleet->quit;

@@ -226,6 +226,31 @@ said_by_servers(void **state)
 			 OCT_PHASE_STARTUP, OCT_REASON_PROTOCOL_ERROR, OCT_PHASE_STARTUP);
 }
 
+/* Errors of the system: whose trouble are they? */
+static void
+system_errors_tell_whose_trouble_it_is(void **state)
+{
+	static const struct
+	{
+		int			errnum;
+		OctReason	reason;
+	}			cases[] = {
+		{ECONNREFUSED, OCT_REASON_CONNECTION_REFUSED},
+		{ENOENT, OCT_REASON_CONNECTION_REFUSED},
+		{ECONNRESET, OCT_REASON_CONNECTION_RESET},
+		{ETIMEDOUT, OCT_REASON_TIMEOUT},
+		{EHOSTUNREACH, OCT_REASON_HOST_UNREACHABLE},
+		{ENETUNREACH, OCT_REASON_HOST_UNREACHABLE},
+		{ENETDOWN, OCT_REASON_VOIDED},
+		{EADDRNOTAVAIL, OCT_REASON_VOIDED},
+		{EMFILE, OCT_REASON_VOIDED},
+		{ENOMEM, OCT_REASON_VOIDED},
+	};
+
+	for (int i = 0; i < lengthof(cases); i++)
+		assert_int_equal(oct_cause_of_errno(cases[i].errnum), cases[i].reason);
+}
+
 int
 main(void)
 {
@@ -236,6 +261,7 @@ main(void)
 		cmocka_unit_test(said_after_the_handshake),
 		cmocka_unit_test(said_of_logins),
 		cmocka_unit_test(said_by_servers),
+		cmocka_unit_test(system_errors_tell_whose_trouble_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
