@@ -81,6 +81,8 @@ static const char *const temporary[OCT_TURNS] = {
 
 /* the pending file of the transaction under way, or NULL */
 static const char *my_pending = NULL;
+static int	my_turn;
+static bool my_file_is_kept;	/* has the registry a second name? */
 static uint64 my_serial;
 static bool my_image_holds_password;
 
@@ -296,13 +298,15 @@ write_pending(const OctChange *changes, int nchanges, int elevel)
 		return false;
 
 	my_pending = oct_registry_pending[turn];
+	my_turn = turn;
+	my_file_is_kept = false;
 	my_serial = header.serial;
 	if (!oct_regname_give(temporary[turn], my_pending, elevel))
 		return false;
 
 	/* the flush of the names was one for those of the transaction before, too */
 	oct_registry->turn = (turn + 1) % OCT_TURNS;
-	oct_registry->reusable[turn] = !oct_registry->holds_password &&
+	my_file_is_kept = !oct_registry->holds_password &&
 		link(OCT_FILE, temporary[turn]) == 0;
 	ForceSyncCommit();
 	return true;
@@ -342,6 +346,9 @@ oct_registry_commit(const OctChange *changes, int nchanges)
 		{
 			oct_registry->serial = my_serial;
 			oct_registry->holds_password = my_image_holds_password;
+
+			/* what an aborted transaction has kept is the registry still */
+			oct_registry->reusable[my_turn] = my_file_is_kept;
 		}
 		else
 			oct_registry->left_over = true;

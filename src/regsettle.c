@@ -43,11 +43,12 @@ report_unreadable(const char *path, const OctRegImage *image, int elevel)
 }
 
 /*
- * The pending file is not there any more.  It may be the registry: a rename
- * that was reported to have failed may have been done.
+ * A pending file that is not there any more may be the registry: a rename that
+ * was reported to have failed may have been done, whether or not another file is
+ * pending.  With none the registry has to be there.
  */
 static bool
-settle_renamed(int elevel)
+settle_renamed(bool has_pending, int elevel)
 {
 	OctRegImage image;
 
@@ -55,8 +56,9 @@ settle_renamed(int elevel)
 	if (image.state == OCT_REG_GOOD && image.header.serial > oct_registry->serial)
 		oct_registry_accept_image(&image, oct_regload_replace(&image));
 	oct_regdisk_free(&image);
-	if (image.state != OCT_REG_GOOD &&
-		(image.state != OCT_REG_MISSING || oct_registry->serial > 0))
+	if (image.state == OCT_REG_UNREADABLE ||
+		(image.state == OCT_REG_BAD && !has_pending) ||
+		(image.state == OCT_REG_MISSING && !has_pending && oct_registry->serial > 0))
 		return report_unreadable(OCT_FILE, &image, elevel);
 	return oct_regname_sync(elevel);
 }
@@ -124,13 +126,12 @@ oct_registry_settle_pending(int elevel)
 {
 	OctRegImage images[OCT_TURNS];
 	int			older;
-	bool		done = true;
+	bool		done;
 
 	oct_registry_forget_files();
 	for (int i = 0; i < OCT_TURNS; i++)
 		oct_regdisk_read(oct_registry_pending[i], &images[i]);
-	if (!oct_registry_has_pending())
-		done = settle_renamed(elevel);
+	done = settle_renamed(oct_registry_has_pending(), elevel);
 
 	/* the newer one counts if both do */
 	older = images[0].header.serial <= images[1].header.serial ? 0 : 1;

@@ -174,6 +174,35 @@ foreach my $case (
 	}
 }
 
+# The older of two is renamed, and the flush of that fails: it is not forgotten when
+# the next attempt finds the newer one only.
+{
+	$monitor->stop;
+	my $file = read_bytes(registry_path($monitor));
+	foreach my $i (1, 2)
+	{
+		write_bytes(
+			registry_path($monitor, $i == 1 ? '.pending' : '.pending2'),
+			image(
+				$file,
+				serial => parse($file)->{serial} + $i,
+				xid => $i == 1 ? $committed : $aborted,
+				nodes => [ [ '127.9.0.' . $i, 5432 ] ]));
+	}
+	fault($monitor, 'rename .registry 1 stop');
+	$monitor->start;
+	wait_until(sub { fault_hit($monitor) ne '' }, 'the prober settles two files');
+	my ($settler) = split / /, fault_hit($monitor);
+	fault($monitor, 'fsync / 1 5 once');
+	kill('CONT', $settler);
+	wait_until(sub { fault_hit($monitor) =~ /fsync/ }, 'the flush of the first rename fails');
+	no_fault($monitor);
+	sql(insert('127.9.0.3'));
+	is(registered($monitor), join(' ', @present, '127.9.0.1', '127.9.0.3'), 'what it made true is there');
+	on_disk($monitor, [ @present, '127.9.0.1', '127.9.0.3' ], 'in the file, too');
+	sql("DELETE FROM octopus.nodes WHERE node_name LIKE '127.9.%'");
+}
+
 # Tests that the file is set aside and nothing written before a reset.
 sub set_aside
 {

@@ -40,6 +40,28 @@ foreach my $port (11 .. 20)
 }
 is(scalar keys %inodes, 3, 'ten images were written in three files');
 
+# ---------- not while it may be the registry after a crash ----------
+
+# Who fails late leaves a second name of what is still the registry.  The next one
+# replaces that, by a rename that is durable with the flush of the one after only.
+$monitor->safe_psql('postgres', 'CREATE TABLE skew (who int)');
+my @rivals = (session($monitor), session($monitor));
+ask($_, 'BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT count(*) FROM skew;') foreach @rivals;
+ask($rivals[$_], "INSERT INTO skew VALUES ($_);") foreach 0, 1;
+ask($rivals[1], "INSERT INTO octopus.nodes VALUES ('127.1.0.1');");
+ask($rivals[0], 'COMMIT;');
+like(ask($rivals[1], 'COMMIT;'), qr/ERROR:  40001: /, 'a transaction fails late');
+$_->{run}->finish foreach @rivals;
+foreach my $case ([ 101, 'open', 'the next one writes over a file' ], [ 102, 'unlink', 'the one after does not' ])
+{
+	my ($port, $first, $what) = @$case;
+	fault($monitor, 'any .tmp 1000000 kill');
+	commits($port);
+	no_fault($monitor);
+	like((calls($monitor))[0], qr/^$first /, $what);
+}
+$monitor->safe_psql('postgres', 'DELETE FROM octopus.nodes WHERE node_port > 100');
+
 # ---------- not while somebody reads ----------
 
 # who began to read before it was replaced
