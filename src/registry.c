@@ -281,7 +281,9 @@ static bool
 write_pending(const OctChange *changes, int nchanges, int elevel)
 {
 	int			turn = oct_registry->turn;
+	int			next = (turn + 1) % OCT_TURNS;
 	bool		reuse = oct_registry->reusable[turn];
+	bool		reuse_next = oct_registry->reusable[next];
 	OctRegHeader header = {
 		.system_identifier = GetSystemIdentifier(),
 		.serial = ++oct_registry->last_serial,
@@ -301,11 +303,16 @@ write_pending(const OctChange *changes, int nchanges, int elevel)
 	my_turn = turn;
 	my_file_is_kept = false;
 	my_serial = header.serial;
+
+	/*
+	 * The flush of the names is one for those of the transaction before, too; if it
+	 * fails no later one is believed to make up for it.
+	 */
+	oct_registry->reusable[next] = false;
 	if (!oct_regname_give(temporary[turn], my_pending, elevel))
 		return false;
-
-	/* the flush of the names was one for those of the transaction before, too */
-	oct_registry->turn = (turn + 1) % OCT_TURNS;
+	oct_registry->reusable[next] = reuse_next;
+	oct_registry->turn = next;
 	my_file_is_kept = !oct_registry->holds_password &&
 		link(OCT_FILE, temporary[turn]) == 0;
 	ForceSyncCommit();

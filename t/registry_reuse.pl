@@ -52,14 +52,27 @@ ask($rivals[1], "INSERT INTO octopus.nodes VALUES ('127.1.0.1');");
 ask($rivals[0], 'COMMIT;');
 like(ask($rivals[1], 'COMMIT;'), qr/ERROR:  40001: /, 'a transaction fails late');
 $_->{run}->finish foreach @rivals;
-foreach my $case ([ 101, 'open', 'the next one writes over a file' ], [ 102, 'unlink', 'the one after does not' ])
+
+# A test: the next image is made in this way.
+sub made_by
 {
-	my ($port, $first, $what) = @$case;
+	my ($port, $first, $what) = @_;
 	fault($monitor, 'any .tmp 1000000 kill');
 	commits($port);
 	no_fault($monitor);
-	like((calls($monitor))[0], qr/^$first /, $what);
+	return like((calls($monitor))[0], qr/^$first /, $what);
 }
+
+made_by(101, 'open', 'the next one writes over a file');
+made_by(102, 'unlink', 'the one after does not');
+
+# A flush that failed may have lost the names for good, whatever the next one says.
+commits(111 .. 114);
+fault($monitor, 'fsync / 1 5 once');
+like(attempt($monitor, "INSERT INTO octopus.nodes VALUES ('127.1.0.1', 115);"), qr/ERROR:  58030: /, 'a flush fails');
+no_fault($monitor);
+made_by(116, 'unlink', 'the next one does not write over a file');
+made_by(117, 'unlink', 'nor does the one after');
 $monitor->safe_psql('postgres', 'DELETE FROM octopus.nodes WHERE node_port > 100');
 
 # ---------- not while somebody reads ----------
