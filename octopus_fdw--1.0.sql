@@ -384,9 +384,101 @@ COMMENT ON COLUMN monitor.suspended IS
 COMMENT ON COLUMN monitor.stats_reset IS
 	'since when max_lateness is measured';
 
+-- Figures for those who collect them.  A family is a name, "octopus_" before it,
+-- and its samples; all types are ones that the older text format knows, too.
+CREATE FUNCTION metrics()
+RETURNS text
+LANGUAGE SQL VOLATILE PARALLEL RESTRICTED
+BEGIN ATOMIC
+	WITH family (n, name, type, help) AS (VALUES
+		(1, 'node_health_status', 'gauge', '1 healthy, 0 unhealthy, -1 unknown.'),
+		(2, 'node_role', 'gauge', 'Is this the role that the node told last?'),
+		(3, 'node_last_check_timestamp_seconds', 'gauge', 'When the last check ended.'),
+		(4, 'node_status_change_timestamp_seconds', 'gauge', 'When the health changed last.'),
+		(5, 'node_check_duration_seconds', 'summary', 'How long successful checks took.'),
+		(6, 'node_checks', 'counter', 'Checks that came to an end, whatever they found.'),
+		(7, 'node_check_failures', 'counter', 'Checks that failed.'),
+		(8, 'node_check_timeouts', 'counter', 'Checks that failed because the node did not answer in time.'),
+		(9, 'node_check_retries', 'counter', 'Checks that repeated a failed one before there was a verdict.'),
+		(10, 'node_check_voids', 'counter', 'Checks that say nothing of the node.'),
+		(11, 'node_transitions', 'counter', 'Changes between healthy and unhealthy.'),
+		(12, 'node_dns_failures', 'counter', 'Checks that found no address for the name.'),
+		(13, 'node_connection_losses', 'counter', 'Sessions that the node ended.'),
+		(14, 'node_healthy_seconds', 'counter', 'For how long the node was healthy.'),
+		(15, 'node_unhealthy_seconds', 'counter', 'For how long the node was unhealthy.'),
+		(16, 'node_unknown_seconds', 'counter', 'For how long nothing was known of the node.'),
+		(17, 'prober_up', 'gauge', 'Is there a prober?'),
+		(18, 'prober_suspended', 'gauge', 'Is nobody checked, because octopus.enable_health_checks is off?'),
+		(19, 'prober_last_tick_timestamp_seconds', 'gauge', 'When the prober looked at its sockets last.'),
+		(20, 'prober_max_lateness_seconds', 'gauge', 'The longest that a check began after it was due.'),
+		(21, 'prober_nodes', 'gauge', 'Nodes registered in all databases.'),
+		(22, 'prober_checks_in_flight', 'gauge', 'Checks under way.'),
+		(23, 'prober_held_connections', 'gauge', 'Sessions held with nodes between their checks.'),
+		(24, 'prober_dns_pending', 'gauge', 'Names being looked up.'),
+		(25, 'prober_checks', 'counter', 'Checks that came to an end since the server started.'),
+		(26, 'prober_events_dropped', 'counter', 'Events overwritten by newer ones.')
+	), node AS (
+		SELECT *, row_number() OVER () AS place, format('server="%s",node="%s",port="%s"',
+				replace(replace(replace(server_name, E'\\', E'\\\\'), '"', E'\\"'), E'\n', E'\\n'),
+				replace(replace(replace(node_name, E'\\', E'\\\\'), '"', E'\\"'), E'\n', E'\\n'),
+				node_port) AS labels
+		FROM node_status JOIN node_stats USING (server_name, node_name, node_port)
+	), sample (family, place, suffix, labels, value) AS (
+		SELECT s.family, n.place, s.suffix, '{' || n.labels || s.label || '}', s.value::text
+		FROM node n CROSS JOIN LATERAL (VALUES
+			(1, '', '', n.health_status::double precision),
+			(2, '', ',role="primary"', (n.role IS NOT DISTINCT FROM 'primary')::integer),
+			(2, '', ',role="standby"', (n.role IS NOT DISTINCT FROM 'standby')::integer),
+			(3, '', '', extract(epoch FROM n.last_check_time)),
+			(4, '', '', extract(epoch FROM n.status_change_time)),
+			(5, '', ',quantile="0.5"', n.p50_check_time / 1000),
+			(5, '', ',quantile="0.95"', n.p95_check_time / 1000),
+			(5, '', ',quantile="0.99"', n.p99_check_time / 1000),
+			(5, '_sum', '', n.total_check_time / 1000),
+			(5, '_count', '', n.success_count),
+			(6, '_total', '', n.check_count),
+			(7, '_total', '', n.failure_count),
+			(8, '_total', '', n.timeout_count),
+			(9, '_total', '', n.retry_count),
+			(10, '_total', '', n.void_count),
+			(11, '_total', '', n.transition_count),
+			(12, '_total', '', n.dns_failure_count),
+			(13, '_total', '', n.connection_loss_count),
+			(14, '_total', '', n.healthy_time),
+			(15, '_total', '', n.unhealthy_time),
+			(16, '_total', '', n.unknown_time)) s (family, suffix, label, value)
+		UNION ALL
+		SELECT s.family, 0, s.suffix, '', s.value::text
+		FROM monitor m CROSS JOIN LATERAL (VALUES
+			(17, '', (m.pid IS NOT NULL)::integer::double precision),
+			(18, '', m.suspended::integer),
+			(19, '', extract(epoch FROM m.last_tick_time)),
+			(20, '', m.max_lateness / 1000),
+			(21, '', m.nodes),
+			(22, '', m.checks_in_flight),
+			(23, '', m.held_connections),
+			(24, '', m.dns_pending),
+			(25, '_total', m.checks_total),
+			(26, '_total', m.events_dropped)) s (family, suffix, value)
+	)
+	SELECT string_agg(format(E'# TYPE octopus_%1$s %2$s\n%3$s# HELP octopus_%1$s %4$s\n%5$s',
+			f.name, f.type,
+			CASE WHEN f.name LIKE '%\_seconds' THEN format(E'# UNIT octopus_%s seconds\n', f.name) END,
+			f.help, l.lines), '' ORDER BY f.n) || E'# EOF\n'
+	FROM family f LEFT JOIN (
+		SELECT s.family AS n, string_agg(format(E'octopus_%s%s%s %s\n', f.name, s.suffix, s.labels, s.value),
+				'' ORDER BY s.place)
+		FROM sample s JOIN family f ON f.n = s.family
+		WHERE s.value IS NOT NULL
+		GROUP BY s.family) l (n, lines) USING (n);
+END;
+
+COMMENT ON FUNCTION metrics() IS
+	'figures of all nodes of this database and of the prober, as OpenMetrics text';
+
 -- PUBLIC may do nothing, pg_monitor may look.
 REVOKE EXECUTE ON FUNCTION octopus_fdw_handler(), octopus_fdw_validator(text[], oid),
-	prober_state() FROM PUBLIC;
+	prober_state(), metrics() FROM PUBLIC;
 
 -- Waiting.
 CREATE FUNCTION wait_for_health(
@@ -679,7 +771,7 @@ GRANT USAGE ON SCHEMA octopus TO pg_monitor;
 GRANT SELECT ON nodes, node_options, node_status, node_stats, node_latency, node_events,
 	monitor, summary, replication_status, foreign_server_status, dashboard
 	TO pg_monitor;
-GRANT EXECUTE ON FUNCTION prober_state() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION prober_state(), metrics() TO pg_monitor;
 GRANT EXECUTE ON FUNCTION wait_for_health(text, integer, integer, interval, name) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION wait_for_primary(name, interval) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION wait_for_event(bigint, interval) TO pg_monitor;
