@@ -448,6 +448,227 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION reset_stats(text, integer, name) IS
 	'has counts and times of a node, of all nodes of a foreign server, or of all begin anew';
 
+-- In the conditions of queries, and for those who connect.
+CREATE FUNCTION is_healthy(
+	node_name   text,
+	node_port   integer DEFAULT 5432,
+	server_name name    DEFAULT 'octopus')
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'octopus_is_healthy'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION is_healthy(text, integer, name) IS
+	'is a node healthy? NULL if nobody knows: there is no verdict, or no such node';
+
+CREATE FUNCTION if_healthy(
+	key         anyelement,
+	node_name   text,
+	node_port   integer DEFAULT 5432,
+	server_name name    DEFAULT 'octopus')
+RETURNS anyelement
+AS 'MODULE_PATHNAME', 'octopus_if_healthy'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION if_healthy(anyelement, text, integer, name) IS
+	'the key if a node is healthy, else NULL: for conditions by which partitions are pruned';
+
+CREATE FUNCTION healthy_nodes(
+	server_name          name DEFAULT 'octopus',
+	target_session_attrs text DEFAULT 'any')
+RETURNS SETOF text
+AS 'MODULE_PATHNAME', 'octopus_healthy_nodes'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION healthy_nodes(name, text) IS
+	'healthy nodes of a foreign server as host:port, those that libpq would take by target_session_attrs';
+
+CREATE FUNCTION conninfo(
+	server_name          name DEFAULT 'octopus',
+	target_session_attrs text DEFAULT 'any')
+RETURNS text
+AS 'MODULE_PATHNAME', 'octopus_conninfo'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION conninfo(name, text) IS
+	'connection string for libpq with all nodes of a foreign server, those first that will do; NULL if there are none';
+
+CREATE FUNCTION recent_checks(
+	node_name   text,
+	node_port   integer DEFAULT 5432,
+	server_name name    DEFAULT 'octopus')
+RETURNS text
+AS 'MODULE_PATHNAME', 'octopus_recent_checks'
+LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION recent_checks(text, integer, name) IS
+	'the last 32 checks of a node, oldest first: a bar for the time that each took, x for a failure';
+
+CREATE VIEW summary WITH (security_invoker) AS
+	SELECT s.server_name,
+		count(*) AS nodes,
+		count(*) FILTER (WHERE s.health_status = 1) AS healthy,
+		count(*) FILTER (WHERE s.health_status = 0) AS unhealthy,
+		count(*) FILTER (WHERE s.health_status = -1) AS unknown,
+		count(*) FILTER (WHERE s.health_status = 1 AND s.role = 'primary') AS primaries,
+		(array_agg(s.reason ORDER BY s.health_status = 0 DESC, s.health_status = 1 DESC, s.status_change_time DESC)
+			FILTER (WHERE s.reason <> 'ok'))[1] AS worst_reason
+	FROM node_status s
+	GROUP BY s.server_name;
+
+COMMENT ON VIEW summary IS
+	'the nodes of each foreign server, counted';
+COMMENT ON COLUMN summary.server_name IS
+	'foreign server that the nodes are registered on';
+COMMENT ON COLUMN summary.nodes IS
+	'nodes';
+COMMENT ON COLUMN summary.healthy IS
+	'those that are healthy';
+COMMENT ON COLUMN summary.unhealthy IS
+	'those that are not';
+COMMENT ON COLUMN summary.unknown IS
+	'those of which nobody knows';
+COMMENT ON COLUMN summary.primaries IS
+	'healthy ones that have said that they are primary; more than one is a reason to look';
+COMMENT ON COLUMN summary.worst_reason IS
+	'why the last one to become unhealthy is so, or else what is the matter with one that is not well; NULL if all are';
+
+CREATE VIEW replication_status WITH (security_invoker) AS
+	SELECT 'downstream'::text AS direction, r.pid, r.application_name::text AS application_name,
+		host(r.client_addr) AS remote_host, NULL::integer AS remote_port, r.state,
+		r.sync_state, r.replay_lsn AS lsn, r.replay_lag AS lag,
+		n.server_name, n.node_name, n.node_port, n.health_status, n.role, n.reason
+	FROM pg_catalog.pg_stat_replication r
+		LEFT JOIN node_status n
+			ON n.node_name IN (r.application_name, r.client_hostname, host(r.client_addr))
+				OR host(n.node_addr) = host(r.client_addr)
+	UNION ALL
+	SELECT 'upstream'::text, w.pid, NULL::text, w.sender_host, w.sender_port, w.status,
+		NULL::text, w.flushed_lsn, NULL::interval,
+		n.server_name, n.node_name, n.node_port, n.health_status, n.role, n.reason
+	FROM pg_catalog.pg_stat_wal_receiver w
+		LEFT JOIN node_status n
+			ON n.node_port = w.sender_port
+				AND (n.node_name = w.sender_host OR host(n.node_addr) = w.sender_host);
+
+COMMENT ON VIEW replication_status IS
+	'who replicates from here, and from whom this server replicates, with what is known of them as nodes';
+COMMENT ON COLUMN replication_status.direction IS
+	'downstream: it receives from here; upstream: this server receives from it';
+COMMENT ON COLUMN replication_status.pid IS
+	'process here: WAL sender or WAL receiver';
+COMMENT ON COLUMN replication_status.application_name IS
+	'name that a downstream server has given itself';
+COMMENT ON COLUMN replication_status.remote_host IS
+	'address of the other server, or as it is named in primary_conninfo';
+COMMENT ON COLUMN replication_status.remote_port IS
+	'port of an upstream server';
+COMMENT ON COLUMN replication_status.state IS
+	'state of replication, as pg_stat_replication and pg_stat_wal_receiver have it';
+COMMENT ON COLUMN replication_status.sync_state IS
+	'synchronous state of a downstream server';
+COMMENT ON COLUMN replication_status.lsn IS
+	'WAL replayed by a downstream server, or received and flushed from an upstream one';
+COMMENT ON COLUMN replication_status.lag IS
+	'replay lag of a downstream server';
+COMMENT ON COLUMN replication_status.server_name IS
+	'foreign server that the node is registered on; a downstream server has a row for each node at its address';
+COMMENT ON COLUMN replication_status.node_name IS
+	'name of the node; NULL if the other server is registered nowhere';
+COMMENT ON COLUMN replication_status.node_port IS
+	'port of the node';
+COMMENT ON COLUMN replication_status.health_status IS
+	'1 healthy, 0 unhealthy, -1 unknown';
+COMMENT ON COLUMN replication_status.role IS
+	'role that the node told: primary or standby';
+COMMENT ON COLUMN replication_status.reason IS
+	'what its last check came to';
+
+CREATE VIEW foreign_server_status WITH (security_invoker) AS
+	SELECT f.srvname AS foreign_server, w.fdwname AS foreign_data_wrapper, h.host, h.port,
+		n.server_name, n.node_name, n.node_port, n.health_status, n.state, n.reason, n.role,
+		n.status_change_time
+	FROM pg_catalog.pg_foreign_server f
+		JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = f.srvfdw
+		JOIN pg_catalog.pg_proc p ON p.oid = w.fdwhandler AND p.proname = 'postgres_fdw_handler'
+		CROSS JOIN LATERAL (
+			SELECT coalesce(nullif((SELECT o.option_value FROM pg_catalog.pg_options_to_table(f.srvoptions) o
+						WHERE o.option_name = 'host'), ''),
+					(SELECT o.option_value FROM pg_catalog.pg_options_to_table(f.srvoptions) o
+						WHERE o.option_name = 'hostaddr')) AS hosts,
+				coalesce(nullif((SELECT o.option_value FROM pg_catalog.pg_options_to_table(f.srvoptions) o
+						WHERE o.option_name = 'port'), ''), '5432') AS ports) l
+		CROSS JOIN LATERAL (
+			SELECT u.host, coalesce(nullif((string_to_array(l.ports, ','))[
+						CASE WHEN l.ports LIKE '%,%' THEN u.place ELSE 1 END], ''), '5432')::integer AS port
+			FROM unnest(coalesce(string_to_array(l.hosts, ','), ARRAY[NULL])) WITH ORDINALITY AS u(host, place)) h
+		LEFT JOIN node_status n ON n.node_name = h.host AND n.node_port = h.port;
+
+COMMENT ON VIEW foreign_server_status IS
+	'foreign servers of postgres_fdw, with what is known of the nodes that they are about';
+COMMENT ON COLUMN foreign_server_status.foreign_server IS
+	'foreign server of postgres_fdw; it has a row for each of its hosts';
+COMMENT ON COLUMN foreign_server_status.foreign_data_wrapper IS
+	'its foreign-data wrapper';
+COMMENT ON COLUMN foreign_server_status.host IS
+	'host of its options, or else hostaddr; NULL if it has neither';
+COMMENT ON COLUMN foreign_server_status.port IS
+	'port of its options';
+COMMENT ON COLUMN foreign_server_status.server_name IS
+	'foreign server of octopus_fdw that the node is registered on';
+COMMENT ON COLUMN foreign_server_status.node_name IS
+	'name of the node; NULL if that host and port are registered nowhere';
+COMMENT ON COLUMN foreign_server_status.node_port IS
+	'port of the node';
+COMMENT ON COLUMN foreign_server_status.health_status IS
+	'1 healthy, 0 unhealthy (a query of the foreign server would fail now), -1 unknown';
+COMMENT ON COLUMN foreign_server_status.state IS
+	'state of the node';
+COMMENT ON COLUMN foreign_server_status.reason IS
+	'what its last check came to';
+COMMENT ON COLUMN foreign_server_status.role IS
+	'role that the node told: primary or standby';
+COMMENT ON COLUMN foreign_server_status.status_change_time IS
+	'since when it is healthy or not';
+
+-- To be looked at with \watch; it fits 100 columns.
+CREATE VIEW dashboard WITH (security_invoker) AS
+	SELECT left(n.node_name, 13) || CASE WHEN length(n.node_name) > 13 THEN '~' ELSE '' END || ':' || n.node_port AS node,
+		CASE n.state WHEN 'healthy' THEN '+ ' WHEN 'unhealthy' THEN '! ' WHEN 'recovering' THEN '! '
+			WHEN 'disabled' THEN '  ' ELSE '? ' END || left(n.state, 10) AS state,
+		CASE n.role WHEN 'primary' THEN 'prim' WHEN 'standby' THEN 'stby' END AS role,
+		CASE WHEN t.age < 60 THEN t.age || 's' WHEN t.age < 3600 THEN t.age / 60 || 'm'
+			WHEN t.age < 86400 THEN t.age / 3600 || 'h' ELSE t.age / 86400 || 'd' END AS since,
+		n.check_time::numeric(8, 1) AS ms,
+		s.p99_check_time::numeric(8, 1) AS p99,
+		recent_checks(n.node_name, n.node_port, n.server_name) AS last_checks
+	FROM node_status n
+		JOIN node_stats s USING (server_name, node_name, node_port)
+		CROSS JOIN LATERAL (
+			SELECT extract(epoch FROM clock_timestamp() - n.status_change_time)::bigint AS age) t
+	ORDER BY n.health_status = 1, n.server_name, n.node_name, n.node_port;
+
+COMMENT ON VIEW dashboard IS
+	'each node in a line, those that are not well first: for \watch';
+COMMENT ON COLUMN dashboard.node IS
+	'node, as name:port';
+COMMENT ON COLUMN dashboard.state IS
+	'state, with a mark: + healthy, ! down, ? look closer';
+COMMENT ON COLUMN dashboard.role IS
+	'primary or standby, cut short';
+COMMENT ON COLUMN dashboard.since IS
+	'how long it is healthy or not';
+COMMENT ON COLUMN dashboard.ms IS
+	'time that the last check took, in milliseconds';
+COMMENT ON COLUMN dashboard.p99 IS
+	'time that 99 of 100 successful checks do not exceed, in milliseconds';
+COMMENT ON COLUMN dashboard.last_checks IS
+	'the last 32 checks, the newest at the right: a bar for the time that each took, x for a failure';
+
+REVOKE EXECUTE ON FUNCTION is_healthy(text, integer, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION if_healthy(anyelement, text, integer, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION healthy_nodes(name, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION conninfo(name, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION recent_checks(text, integer, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION check_node(text, integer, interval, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION reset_stats(text, integer, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION wait_for_health(text, integer, integer, interval, name) FROM PUBLIC;
@@ -456,9 +677,14 @@ REVOKE EXECUTE ON FUNCTION wait_for_event(bigint, interval) FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA octopus TO pg_monitor;
 GRANT SELECT ON nodes, node_options, node_status, node_stats, node_latency, node_events,
-	monitor
+	monitor, summary, replication_status, foreign_server_status, dashboard
 	TO pg_monitor;
 GRANT EXECUTE ON FUNCTION prober_state() TO pg_monitor;
 GRANT EXECUTE ON FUNCTION wait_for_health(text, integer, integer, interval, name) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION wait_for_primary(name, interval) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION wait_for_event(bigint, interval) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION is_healthy(text, integer, name) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION if_healthy(anyelement, text, integer, name) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION healthy_nodes(name, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION conninfo(name, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION recent_checks(text, integer, name) TO pg_monitor;
