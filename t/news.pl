@@ -120,6 +120,55 @@ $fleet->become($node, 'default');
 sql('ALTER SERVER octopus OPTIONS (DROP health_check_retry_delay)');
 becomes('node_status', q{state IN ('healthy', 'degraded')}, 'it is well');
 
+# ---------- whatever else a session does ----------
+
+sql("INSERT INTO octopus.nodes VALUES ('127.0.0.0', 1)");
+wait_health($monitor, '127.0.0.0', 1, 0, 'a node that is dead');
+is(sql('SELECT bool_and(octopus.wait_for_health(node_name, node_port, 0 + (node_name <> $$127.0.0.0$$)::int)) FROM octopus.nodes'),
+	't', 'one wait a row');
+is( sql("SELECT octopus.wait_for_health('$node', $port, 0, '10 ms'), octopus.wait_for_health('127.0.0.0', 1, 1, '10 ms'), octopus.wait_for_health('$node', $port)"),
+	'f|f|t',
+	'several waits in one statement');
+is(sql("PREPARE w(interval) AS SELECT octopus.wait_for_health('$node', $port, 0, \$1);"
+	  . join('', map { "EXECUTE w('$_');" } '-178000000 years', '-1 month', '1 month -31 days', '0', '1 us', '10 ms') x 2),
+	join("\n", ('f') x 12), 'times that are short, or none');
+is(sql("SELECT octopus.wait_for_health('$node', $port, 1, '178000000 years')"), 't', 'or long');
+is(sql("BEGIN; DECLARE c CURSOR FOR SELECT octopus.wait_for_health('$node', $port) FROM generate_series(1, 3); FETCH 2 c; COMMIT"),
+	"t\nt", 'a cursor');
+is(sql("BEGIN; SAVEPOINT s; DELETE FROM octopus.nodes WHERE node_name = '$node'; ROLLBACK TO s; SELECT octopus.wait_for_health('$node', $port)"),
+	't', 'a change that was undone');
+
+# an error that is caught leaves nothing behind, not even in the middle of a sleep
+order($session, qq{SET statement_timeout = '200 ms';
+	DO \$\$ BEGIN PERFORM octopus.wait_for_health('$node', $port, 0, '1 hour'); EXCEPTION WHEN query_canceled THEN NULL; END \$\$;
+	RESET statement_timeout;
+	DO \$\$ BEGIN
+		FOR i IN 1 .. 3 LOOP
+			BEGIN
+				PERFORM octopus.wait_for_health('$node', $port, 0, '10 ms'), octopus.wait_for_health('nowhere', 1);
+			EXCEPTION WHEN undefined_object THEN NULL; END;
+		END LOOP;
+	END \$\$;
+	SELECT octopus.wait_for_health('$node', $port, 0, '1 hour');});
+waiting();
+
+# one that is stopped while it waits holds nobody up
+my $stopped = session($monitor);
+my $pid = ask($stopped, 'SELECT pg_backend_pid();');
+order($stopped, "LISTEN news; SELECT 1 + octopus.wait_for_health('$node', $port, 0, '1 hour')::int;");
+ok($monitor->poll_query_until('postgres', "SELECT wait_event_type = 'Extension' FROM pg_stat_activity WHERE pid = $pid"),
+	'another one waits');
+freeze($pid);
+$fleet->become($node, 'reset');
+is(hear($session), "t\n", 'who has caught errors is told, though one is stopped');
+wait_health($monitor, $node, $port, 0, 'so the prober goes on');
+sql('NOTIFY news');
+thaw($pid);
+like(hear($stopped), qr/\A2\nAsynchronous notification "news"/, 'who was stopped learns all of it');
+$stopped->{run}->finish;
+$fleet->become($node, 'default');
+wait_health($monitor, $node, $port, 1, 'it is well');
+
 # ---------- names ----------
 
 sql(qq{CREATE SERVER east FOREIGN DATA WRAPPER octopus_fdw;
