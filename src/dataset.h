@@ -116,4 +116,34 @@ extern double oct_dataset_count(const OctBinding *binding);
 extern Datum oct_dataset_key(const OctStatusSet *set, OctStatusRow *row,
 							 int column);
 
+/* Makes a column of a row, other than those of the key; "rows" is a scan's own. */
+typedef Datum (*OctColumnMaker) (void *rows, OctStatusRow *row, int column,
+								 bool *isnull);
+
+/*
+ * "next" for a dataset with a row for each node.  Inline, since it is called for
+ * every row, and what makes a column is known where it is called.
+ */
+static inline bool
+oct_dataset_next(const OctBinding *binding, const OctStatusSet *set,
+				 Size *position, OctColumnMaker make, void *rows,
+				 TupleTableSlot *slot)
+{
+	OctStatusRow *row = oct_statusset_next(set, position);
+
+	if (row == NULL)
+		return false;
+	for (int i = 0; i < binding->nbound; i++)
+	{
+		int			column = binding->bound[i].column;
+		int			att = binding->bound[i].att;
+
+		slot->tts_isnull[att] = false;
+		slot->tts_values[att] = column < OCT_KEY_COLUMNS ?
+			oct_dataset_key(set, row, column) :
+			make(rows, row, column, &slot->tts_isnull[att]);
+	}
+	return true;
+}
+
 #endif							/* DATASET_H */

@@ -22,6 +22,7 @@
 #include "compat.h"
 #include "grouppolicy.h"
 #include "nodeargs.h"
+#include "nodekey.h"
 #include "pending.h"
 #include "regview.h"
 
@@ -79,15 +80,27 @@ oct_nodeargs_check_server(OctGroupKey group, const char *name)
 bool
 oct_nodeargs_key(FunctionCallInfo fcinfo, int arg, OctNodeSpec *key)
 {
-	text	   *name = PG_GETARG_TEXT_PP(arg);
-	size_t		len = VARSIZE_ANY_EXHDR(name);
-
 	memset(key, 0, sizeof(OctNodeSpec));
-	if (len >= OCT_NAME_SIZE)
-		return false;
-	memcpy(key->name, VARDATA_ANY(name), len);
-	key->port = PG_GETARG_INT32(arg + 1);
-	return true;
+	return oct_nodekey_set(key, PG_GETARG_TEXT_PP(arg), PG_GETARG_INT32(arg + 1));
+}
+
+/* Raises the error that there is no such node. */
+void
+oct_nodeargs_report_missing(const OctNodeSpec *key)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("node \"%s\":%d does not exist", key->name, key->port)));
+}
+
+/* The same of one that has been there. */
+void
+oct_nodeargs_report_removed(const OctNodeSpec *key)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("node \"%s\":%d was removed while it was waited for",
+					key->name, key->port)));
 }
 
 /*

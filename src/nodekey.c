@@ -168,6 +168,20 @@ oct_nodekey_sources(PlannerInfo *root, RelOptInfo *baserel,
 	return sources;
 }
 
+/* Makes a key of a name and a port; false if no node can have such a name. */
+bool
+oct_nodekey_set(OctNodeSpec *key, const text *name, int32 port)
+{
+	Size		len = VARSIZE_ANY_EXHDR(name);
+
+	if (len >= OCT_NAME_SIZE)
+		return false;
+	memcpy(key->name, VARDATA_ANY(name), len);
+	key->name[len] = '\0';
+	key->port = port;
+	return true;
+}
+
 /*
  * Evaluates the key of a lookup, a list of ExprStates; false if it names no node
  * for sure.
@@ -176,8 +190,6 @@ bool
 oct_nodekey_evaluate(List *exprs, ExprContext *econtext, OctNodeSpec *spec)
 {
 	Datum		values[OCT_KEY_PARTS];
-	text	   *name;
-	Size		len;
 
 	for (int i = 0; i < OCT_KEY_PARTS; i++)
 	{
@@ -188,12 +200,6 @@ oct_nodekey_evaluate(List *exprs, ExprContext *econtext, OctNodeSpec *spec)
 			return false;
 	}
 
-	name = DatumGetTextPP(values[OCT_KEY_NAME]);
-	len = VARSIZE_ANY_EXHDR(name);
-	if (len >= OCT_NAME_SIZE)
-		return false;
-	memcpy(spec->name, VARDATA_ANY(name), len);
-	spec->name[len] = '\0';
-	spec->port = DatumGetInt32(values[OCT_KEY_PORT]);
-	return true;
+	return oct_nodekey_set(spec, DatumGetTextPP(values[OCT_KEY_NAME]),
+						   DatumGetInt32(values[OCT_KEY_PORT]));
 }

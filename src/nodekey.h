@@ -26,6 +26,7 @@ extern List *oct_nodekey_find(PlannerInfo *root, RelOptInfo *baserel,
 							  const OctBinding *binding, List *clauses);
 extern List *oct_nodekey_sources(PlannerInfo *root, RelOptInfo *baserel,
 								 const OctBinding *binding, OctKeyPart part);
+extern bool oct_nodekey_set(OctNodeSpec *key, const text *name, int32 port);
 extern bool oct_nodekey_evaluate(List *exprs, ExprContext *econtext,
 								 OctNodeSpec *spec);
 

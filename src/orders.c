@@ -12,7 +12,6 @@
 
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "adopt.h"
@@ -20,7 +19,6 @@
 #include "clock.h"
 #include "events.h"
 #include "nodeargs.h"
-#include "pending.h"
 #include "requests.h"
 
 PG_FUNCTION_INFO_V1(octopus_check_node);
@@ -28,14 +26,6 @@ PG_FUNCTION_INFO_V1(octopus_reset_stats);
 
 /* how long to wait for the prober to begin to count anew */
 #define OCT_RESET_WAIT_MS	2000
-
-static void
-report_no_node(const OctNodeSpec *node)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("node \"%s\":%d does not exist", node->name, node->port)));
-}
 
 /*
  * octopus.check_node(node_name, node_port, timeout, server_name): the health of a
@@ -54,10 +44,10 @@ octopus_check_node(PG_FUNCTION_ARGS)
 	ticket.group = oct_nodeargs_group(fcinfo, 3);
 	deadline = oct_nodeargs_deadline(fcinfo, 2);
 	if (!oct_nodeargs_key(fcinfo, 0, &ticket.node))
-		report_no_node(&ticket.node);
+		oct_nodeargs_report_missing(&ticket.node);
 	oct_nodeargs_check_own_changes(ticket.group, &ticket.node);
 	if (!oct_request_check(&ticket))
-		report_no_node(&ticket.node);
+		oct_nodeargs_report_missing(&ticket.node);
 
 	oct_events_prepare_to_sleep();
 	while ((state = oct_request_look(&ticket, &health)) == OCT_TICKET_WAITING &&
@@ -65,10 +55,7 @@ octopus_check_node(PG_FUNCTION_ARGS)
 		;
 	oct_events_cancel_sleep();
 	if (state == OCT_TICKET_GONE)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("node \"%s\":%d was removed while it was waited for",
-						ticket.node.name, ticket.node.port)));
+		oct_nodeargs_report_removed(&ticket.node);
 	if (state == OCT_TICKET_WAITING)
 		PG_RETURN_NULL();
 	PG_RETURN_INT32((int32) health);
@@ -122,7 +109,7 @@ octopus_reset_stats(PG_FUNCTION_ARGS)
 		(void) oct_request_reset(group, all_groups, NULL, &position);
 	else if (!oct_nodeargs_key(fcinfo, 0, &node) ||
 			 oct_request_reset(group, all_groups, &node, &position) == 0)
-		report_no_node(&node);
+		oct_nodeargs_report_missing(&node);
 	if (PG_ARGISNULL(0) && all_groups)
 		oct_request_monitor_reset();
 	await_prober(position);

@@ -49,7 +49,7 @@ watch_restart(OctNode *node, const OctOutcome *outcome, OctEvidence evidence)
 /* Makes known what has changed by a try. */
 static void
 tell_changes(OctNode *node, OctHealth old_health, const OctOutcome *outcome,
-			   OctEvidence evidence, OctTime now)
+			 OctEvidence evidence, OctTime now)
 {
 	if (node->probe.verdict.health != old_health)
 	{

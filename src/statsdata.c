@@ -122,7 +122,7 @@ quantile_datum(OctStatusRow *row, double share)
 }
 
 static Datum
-column_datum(OctStatusRow *row, OctStatsColumn column, bool *isnull)
+column_datum(void *private, OctStatusRow *row, int column, bool *isnull)
 {
 	const OctTally *tally = &row->copy.status.tally;
 
@@ -131,7 +131,7 @@ column_datum(OctStatusRow *row, OctStatsColumn column, bool *isnull)
 	if (*isnull)
 		return (Datum) 0;
 
-	switch (column)
+	switch ((OctStatsColumn) column)
 	{
 		case OCT_STATS_CHECKS:
 			return Int64GetDatum(tally->successes + tally->failures + tally->voids);
@@ -187,22 +187,9 @@ static bool
 next_stats(void *private, TupleTableSlot *slot)
 {
 	OctStatsRows *rows = (OctStatsRows *) private;
-	const OctBinding *binding = rows->binding;
-	OctStatusRow *row = oct_statusset_next(rows->set, &rows->position);
 
-	if (row == NULL)
-		return false;
-	for (int i = 0; i < binding->nbound; i++)
-	{
-		int			column = binding->bound[i].column;
-		int			att = binding->bound[i].att;
-
-		slot->tts_isnull[att] = false;
-		slot->tts_values[att] = column < OCT_KEY_COLUMNS ?
-			oct_dataset_key(rows->set, row, column) :
-			column_datum(row, (OctStatsColumn) column, &slot->tts_isnull[att]);
-	}
-	return true;
+	return oct_dataset_next(rows->binding, rows->set, &rows->position,
+							column_datum, rows, slot);
 }
 
 const OctDataset oct_statsdata = {

@@ -180,12 +180,12 @@ outcome_datum(const OctStatusRows *rows, OctStatusRow *row,
 }
 
 static Datum
-column_datum(OctStatusRows *rows, OctStatusRow *row, OctStatusColumn column,
-			 bool *isnull)
+column_datum(void *private, OctStatusRow *row, int column, bool *isnull)
 {
+	OctStatusRows *rows = (OctStatusRows *) private;
 	const OctNodeStatus *status = &row->copy.status;
 
-	switch (column)
+	switch ((OctStatusColumn) column)
 	{
 		case OCT_STATUS_HEALTH_STATUS:
 			return Int32GetDatum((int32) status->health);
@@ -238,22 +238,9 @@ static bool
 next_status(void *private, TupleTableSlot *slot)
 {
 	OctStatusRows *rows = (OctStatusRows *) private;
-	const OctBinding *binding = rows->binding;
-	OctStatusRow *row = oct_statusset_next(rows->set, &rows->position);
 
-	if (row == NULL)
-		return false;
-	for (int i = 0; i < binding->nbound; i++)
-	{
-		int			column = binding->bound[i].column;
-		int			att = binding->bound[i].att;
-
-		slot->tts_isnull[att] = false;
-		slot->tts_values[att] = column < OCT_KEY_COLUMNS ?
-			oct_dataset_key(rows->set, row, column) :
-			column_datum(rows, row, (OctStatusColumn) column, &slot->tts_isnull[att]);
-	}
-	return true;
+	return oct_dataset_next(rows->binding, rows->set, &rows->position,
+							column_datum, rows, slot);
 }
 
 const OctDataset oct_statusdata = {

@@ -15,7 +15,6 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 
 #include "binding.h"
 #include "events.h"
@@ -51,15 +50,6 @@ read_node(const OctAwaited *awaited, OctStatusSet **set)
 	return oct_statusset_next(*set, &position);
 }
 
-static void
-report_no_node(const OctAwaited *awaited)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("node \"%s\":%d does not exist",
-					awaited->node.name, awaited->node.port)));
-}
-
 /* Is it so?  If not, *until is when to look again even without news. */
 static bool
 has_health(OctAwaited *awaited, OctTime *until)
@@ -69,13 +59,10 @@ has_health(OctAwaited *awaited, OctTime *until)
 	bool		reached;
 
 	if (row == NULL && awaited->generation == 0)
-		report_no_node(awaited);
+		oct_nodeargs_report_missing(&awaited->node);
 	if (row == NULL ||
 		(awaited->generation != 0 && row->generation != awaited->generation))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("node \"%s\":%d was removed while it was waited for",
-						awaited->node.name, awaited->node.port)));
+		oct_nodeargs_report_removed(&awaited->node);
 	awaited->generation = row->generation;
 	reached = row->copy.status.health == awaited->health;
 	if (awaited->health == OCT_UNKNOWN && row->copy.status.health != OCT_UNKNOWN)
@@ -111,7 +98,7 @@ octopus_wait_for_health(PG_FUNCTION_ARGS)
 				 errmsg("invalid health status: %d", (int) awaited.health),
 				 errhint("Give 1 for healthy, 0 for unhealthy, or -1 for unknown.")));
 	if (!oct_nodeargs_key(fcinfo, 0, &awaited.node))
-		report_no_node(&awaited);
+		oct_nodeargs_report_missing(&awaited.node);
 	oct_nodeargs_check_own_changes(awaited.group, &awaited.node);
 
 	oct_events_prepare_to_sleep();
