@@ -328,6 +328,8 @@ check_libpq_values(List *given, const PQconninfoOption *libpq)
 		keywords[n] = def->defname;
 		values[n++] = defGetString(def);
 	}
+	if (n == 0)
+		return;
 	said = libpq_objection(keywords, values, n);
 	if (strcmp(said, libpq_objection(keywords, values, 0)) == 0)
 		return;
