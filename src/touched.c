@@ -248,12 +248,16 @@ rename_database(OctGroup *group, Oid dboid)
 int
 oct_touched_collect(OctGroup **groups)
 {
-	MemoryContext caller_cxt = MemoryContextSwitchTo(TopTransactionContext);
+	MemoryContext caller_cxt;
 	int			nkeys;
-	OctGroupKey *keys = oct_nodetab_read_groups(&nkeys);
+	OctGroupKey *keys;
 	int			n = 0;
 
 	*groups = NULL;
+	if (!oct_touched_any())
+		return 0;
+	caller_cxt = MemoryContextSwitchTo(TopTransactionContext);
+	keys = oct_nodetab_read_groups(&nkeys);
 	for (int i = 0; i < nkeys; i++)
 	{
 		OctGroup   *group;

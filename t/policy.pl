@@ -102,6 +102,13 @@ sql('SELECT * FROM east');
 like(group('east'), qr/healthy_threshold=2/, 'until a statement uses the server');
 sql('ALTER SERVER east OPTIONS (DROP healthy_threshold)');
 
+# of one server the policy, of another one the nodes
+sql("BEGIN; INSERT INTO octopus.nodes VALUES ('127.0.0.77', 1);
+	CREATE USER MAPPING FOR CURRENT_USER SERVER east OPTIONS (user 'somebody'); COMMIT");
+like(group('east'), qr/user=somebody/, 'a transaction that registers elsewhere puts a mapping into force');
+sql("BEGIN; DELETE FROM octopus.nodes WHERE node_name = '127.0.0.77'; DROP USER MAPPING FOR CURRENT_USER SERVER east; COMMIT");
+unlike(group('east'), qr/user=somebody/, 'and out of it');
+
 # what is too long together, and was made without us
 $monitor->append_conf('postgresql.conf', "shared_preload_libraries = ''");
 $monitor->restart;
