@@ -150,12 +150,13 @@ sub changes
 	return @changes;
 }
 
-# What was logged since the last call for this server.
+# What was logged since the last call for this server, in whole lines.
 sub new_log
 {
 	my ($node) = @_;
 	my $log = slurp_file($node->logfile, $read{ $node->name } // 0);
 
+	$log =~ s/[^\n]*\z//;
 	$read{ $node->name } += length $log;
 	return $log;
 }
