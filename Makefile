@@ -3,17 +3,20 @@
 #   make, make install   build and install against $(PG_CONFIG), as any PGXS module
 #   make demo            watch it at work (KEEP=1 leaves the demo running)
 #   make check           every test, in a sandbox that touches no installation
-#   make check-18        the same in a chroot with PostgreSQL 18 (as root)
+#   make check-17, -18   the same in a chroot with PostgreSQL 17 or 18 (as root)
+#   make check-assert    the same with an 18 that has assertions on
+#   make check-all       all of these
 #   make installcheck    the SQL tests on a running server that preloads the library
 #   make bench           the benchmarks, in the sandbox too (PARTS="cpu gaps")
 #   make fuzz            mutations against what reads bytes of others (clang; SECONDS=60 each)
+#   make analyse         what gcc, clang, clang-tidy and cppcheck have to say
 #   make lint            the rules that grep can check
 #
 # The goals of FRONT come first and alone: they install what is missing (or say
 # what that is), so PostgreSQL's makefiles need not be there yet.
 
 PG_CONFIG ?= pg_config
-FRONT = check check-18 demo bench lint packages
+FRONT = check check-17 check-18 check-assert check-all analyse demo bench lint packages
 
 ifneq (,$(filter $(FRONT),$(MAKECMDGOALS)))
 
@@ -25,8 +28,20 @@ check: packages lint
 	@script/lint --self-test
 	@script/sandbox script/suite $(SUITES)
 
+check-17:
+	@script/check-in trixie 17
+
 check-18:
 	@script/check-in forky 18
+
+check-assert:
+	@script/check-in forky 18 assert
+
+check-all:
+	@$(MAKE) check
+	@$(MAKE) check-17
+	@$(MAKE) check-18
+	@$(MAKE) check-assert
 
 demo: packages
 	@script/sandbox script/demo
@@ -37,6 +52,10 @@ bench:
 
 lint:
 	@script/lint
+
+analyse:
+	@script/packages analyse
+	@script/analyse
 
 packages:
 	@script/packages
@@ -56,7 +75,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 # Core's headers come as system headers, so that only our own code is warned
 # about; `make WERROR=` is for compilers that know more warnings than we do.
 WERROR = -Werror
-WARNINGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
+WARNINGS = -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers $(WERROR)
 PG_CPPFLAGS = -isystem $(includedir_server) -isystem $(libpq_srcdir)
 PG_CFLAGS = $(WARNINGS)

@@ -222,6 +222,7 @@ oct_login_compose(OctParameters *parameters, const OctTarget *target)
 	const OctPairs *policy = target->login->policy;
 	bool		logs_in = oct_check_logs_in(target->check_type);
 
+	/* cppcheck-suppress ctuuninitvar ; they are what is filled in here */
 	snprintf(parameters->port, sizeof(parameters->port), "%d", target->port);
 	parameters->n = 0;
 	add_keyword(parameters, "dbname", OCT_DBNAME);

@@ -378,6 +378,7 @@ oct_nodetab_apply(const OctChange *changes, int nchanges)
 			update_group(changes[i].group);
 		for (int k = 0; k < changes[i].nupdates; k++)
 			update_node(changes[i].key, &changes[i].updates[k]);
+		Assert(changes[i].group != NULL || changes[i].nadditions == 0);
 		for (int k = 0; k < changes[i].nadditions; k++)
 			add_node(changes[i].group, &changes[i].additions[k]);
 	}

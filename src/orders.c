@@ -91,7 +91,7 @@ octopus_reset_stats(PG_FUNCTION_ARGS)
 	bool		all_groups = PG_ARGISNULL(2);
 	OctGroupKey group = {MyDatabaseId, InvalidOid};
 	OctNodeSpec node;
-	uint64		position;
+	uint64		position = 0;
 	TimestampTz now = GetCurrentTimestamp();
 
 	oct_binding_require_preload();

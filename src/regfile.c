@@ -18,7 +18,7 @@
 static const char *
 format_number(uint64 number, char *buf)
 {
-	char	   *at = buf + OCT_DIGITS_SIZE - 1;
+	char	   *at = &buf[OCT_DIGITS_SIZE - 1];
 
 	*at = '\0';
 	do

@@ -51,7 +51,7 @@ sub configure
 }
 
 # Starts a server that has the extension, with the given settings.  Unlike
-# others in tests it survives a crash of one of its processes.
+# others in tests it survives a crash of one of its processes. Its prober is there.
 sub monitor
 {
 	my ($name, %settings) = @_;
@@ -65,6 +65,7 @@ sub monitor
 		%settings);
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION octopus_fdw');
+	wait_prober($node);
 	return $node;
 }
 

@@ -97,6 +97,7 @@ static bool
 check_sealed(const char *data, size_t size)
 {
 	char	   *sealed = malloc(size + 100);
+	char	   *exact;
 	size_t		body = size;
 	int			nlines = 0;
 	pg_crc32c	crc;
@@ -116,9 +117,11 @@ check_sealed(const char *data, size_t size)
 	body += snprintf(sealed + body, 100, "end\t%d\t%08x\n", nlines, crc);
 
 	/* in memory of just that size, so that reading too far is seen */
-	sealed = realloc(sealed, body);
-	good = check(sealed, body);
+	exact = malloc(body);
+	memcpy(exact, sealed, body);
 	free(sealed);
+	good = check(exact, body);
+	free(exact);
 	return good;
 }
 

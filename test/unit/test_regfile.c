@@ -160,19 +160,19 @@ other_numbers_than_the_header_says_are_no_file(void **state)
 	OctGroup	group = make_group(5, "db", 16385, "server");
 	OctNodeSpec node = make_node("127.0.0.1", 5432);
 
-	for (uint32 ngroups = 0; ngroups <= 2; ngroups++)
+	for (uint32 groups_told = 0; groups_told <= 2; groups_told++)
 	{
-		for (uint32 nnodes = 0; nnodes <= 2; nnodes++)
+		for (uint32 nodes_told = 0; nodes_told <= 2; nodes_told++)
 		{
 			OctRegEncoder encoder;
-			OctRegHeader header = {1, 1, 3, ngroups, nnodes};
+			OctRegHeader header = {1, 1, 3, groups_told, nodes_told};
 
 			nbytes = 0;
 			assert_true(oct_regfile_put_header(&encoder, store, NULL, &header));
 			assert_true(oct_regfile_put_group(&encoder, &group));
 			assert_true(oct_regfile_put_node(&encoder, &node));
 			assert_int_equal(oct_regfile_put_end(&encoder),
-							 ngroups == 1 && nnodes == 1);
+							 groups_told == 1 && nodes_told == 1);
 		}
 	}
 }
