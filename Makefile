@@ -11,17 +11,18 @@
 #   make fuzz            mutations against what reads bytes of others (clang; SECONDS=60 each)
 #   make analyse         what gcc, clang, clang-tidy and cppcheck have to say
 #   make memcheck        servers of tests under valgrind (KINDS="regress t/names.pl")
+#   make soak            a random life of everything (MINUTES=5 SEED=...)
 #   make lint            the rules that grep can check
 #
 # The goals of FRONT come first and alone: they install what is missing (or say
 # what that is), so PostgreSQL's makefiles need not be there yet.
 
 PG_CONFIG ?= pg_config
-FRONT = check check-17 check-18 check-assert check-all analyse memcheck demo bench lint packages
+FRONT = check check-17 check-18 check-assert check-all analyse memcheck soak demo bench lint packages
 
 ifneq (,$(filter $(FRONT),$(MAKECMDGOALS)))
 
-export PG_CONFIG KEEP SUITES
+export PG_CONFIG KEEP SUITES MINUTES SEED
 
 .PHONY: $(MAKECMDGOALS)
 
@@ -61,6 +62,9 @@ analyse:
 memcheck: packages
 	@script/packages memcheck
 	@script/sandbox script/memcheck $(KINDS)
+
+soak: packages
+	@script/sandbox script/soak
 
 packages:
 	@script/packages

@@ -260,14 +260,20 @@ sub kill_everything
 	return;
 }
 
-# Waits until a server that is restarting after a crash lets us in.  It is not psql
-# that asks, to which a query is sent that it may not live to read.
+# how often each server has begun anew after a crash, as far as we know
+my %reinitialized;
+
+# Waits until a server of which a process was killed has noticed and lets us in
+# again.  It is not psql that asks, to which a query is sent that it may not live to
+# read.
 sub crash_restarted
 {
 	my ($node) = @_;
 	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
+	my $times = ++$reinitialized{ $node->name };
 
-	until (system('pg_isready', '-q', '-h', $node->host, '-p', $node->port) == 0)
+	until ((() = slurp_file($node->logfile) =~ /processes terminated; reinitializing/g) >= $times
+		&& system('pg_isready', '-q', '-h', $node->host, '-p', $node->port) == 0)
 	{
 		die 'the server does not come back' if time > $end;
 		usleep(50_000);
