@@ -716,8 +716,9 @@ CREATE VIEW octopus.foreign_server_status WITH (security_invoker) AS
 				coalesce(nullif((SELECT o.option_value FROM pg_catalog.pg_options_to_table(f.srvoptions) o
 						WHERE o.option_name = 'port'), ''), '5432') AS ports) l
 		CROSS JOIN LATERAL (
-			SELECT u.host, coalesce(nullif((string_to_array(l.ports, ','))[
-						CASE WHEN l.ports LIKE '%,%' THEN u.place ELSE 1 END], ''), '5432')::integer AS port
+			SELECT u.host, substring(coalesce(nullif((string_to_array(l.ports, ','))[
+						CASE WHEN l.ports LIKE '%,%' THEN u.place ELSE 1 END], ''), '5432')
+					FROM '^\s*(\d{1,9})\s*$')::integer AS port
 			FROM unnest(coalesce(string_to_array(l.hosts, ','), ARRAY[NULL])) WITH ORDINALITY AS u(host, place)) h
 		LEFT JOIN octopus.node_status n ON n.node_name = h.host AND n.node_port = h.port;
 SET LOCAL search_path = octopus, pg_temp;
@@ -731,7 +732,7 @@ COMMENT ON COLUMN foreign_server_status.foreign_data_wrapper IS
 COMMENT ON COLUMN foreign_server_status.host IS
 	'host of its options, or else hostaddr; NULL if it has neither';
 COMMENT ON COLUMN foreign_server_status.port IS
-	'port of its options';
+	'port of its options; NULL if that is no number';
 COMMENT ON COLUMN foreign_server_status.server_name IS
 	'foreign server of octopus_fdw that the node is registered on';
 COMMENT ON COLUMN foreign_server_status.node_name IS
