@@ -10,13 +10,14 @@
 #   make bench           the benchmarks, in the sandbox too (PARTS="cpu gaps")
 #   make fuzz            mutations against what reads bytes of others (clang; SECONDS=60 each)
 #   make analyse         what gcc, clang, clang-tidy and cppcheck have to say
+#   make memcheck        servers of tests under valgrind (KINDS="regress t/names.pl")
 #   make lint            the rules that grep can check
 #
 # The goals of FRONT come first and alone: they install what is missing (or say
 # what that is), so PostgreSQL's makefiles need not be there yet.
 
 PG_CONFIG ?= pg_config
-FRONT = check check-17 check-18 check-assert check-all analyse demo bench lint packages
+FRONT = check check-17 check-18 check-assert check-all analyse memcheck demo bench lint packages
 
 ifneq (,$(filter $(FRONT),$(MAKECMDGOALS)))
 
@@ -56,6 +57,10 @@ lint:
 analyse:
 	@script/packages analyse
 	@script/analyse
+
+memcheck: packages
+	@script/packages memcheck
+	@script/sandbox script/memcheck $(KINDS)
 
 packages:
 	@script/packages

@@ -12,4 +12,4 @@
 	do { if (!(condition)) abort(); } while (0)
 #define dlist_foreach(iter, list) \
 	for (iter.cur = (list)->head.next; iter.cur != &(list)->head; iter.cur = iter.cur->next)
-#define pg_attribute_noreturn()	__attribute__((noreturn))
+#define pg_noreturn	__attribute__((noreturn))

@@ -18,7 +18,7 @@
  * hostaddr; false if it is none.  The port is 0.
  */
 bool
-oct_address_parse(OctAddress *address, const char *text)
+oct_address_parse(OctAddress *address, const char *string)
 {
 	struct addrinfo hints = {0};
 	struct addrinfo *found;
@@ -26,7 +26,7 @@ oct_address_parse(OctAddress *address, const char *text)
 
 	hints.ai_flags = AI_NUMERICHOST;
 	hints.ai_socktype = SOCK_STREAM;
-	if (getaddrinfo(text, NULL, &hints, &found) != 0)
+	if (getaddrinfo(string, NULL, &hints, &found) != 0)
 		return false;
 	fits = (found->ai_family == AF_INET || found->ai_family == AF_INET6) &&
 		found->ai_addrlen <= sizeof(OctAddress) - offsetof(OctAddress, sa);
@@ -70,8 +70,8 @@ oct_address_store(const OctAddress *address, OctNodeAddress *to)
 
 /* Writes an address as libpq takes it in hostaddr; false if that is not to be. */
 bool
-oct_address_format(const OctAddress *address, char text[OCT_ADDRESS_TEXT_SIZE])
+oct_address_format(const OctAddress *address, char string[OCT_ADDRESS_TEXT_SIZE])
 {
-	return getnameinfo(&address->sa, address->len, text, OCT_ADDRESS_TEXT_SIZE,
+	return getnameinfo(&address->sa, address->len, string, OCT_ADDRESS_TEXT_SIZE,
 					   NULL, 0, NI_NUMERICHOST) == 0;
 }

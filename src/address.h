@@ -27,10 +27,10 @@ typedef struct OctAddress
 /* the text of one, with its scope */
 #define OCT_ADDRESS_TEXT_SIZE	80
 
-extern bool oct_address_parse(OctAddress *address, const char *text);
+extern bool oct_address_parse(OctAddress *address, const char *string);
 extern void oct_address_set_port(OctAddress *address, int port);
 extern void oct_address_store(const OctAddress *address, OctNodeAddress *to);
 extern bool oct_address_format(const OctAddress *address,
-							   char text[OCT_ADDRESS_TEXT_SIZE]);
+							   char string[OCT_ADDRESS_TEXT_SIZE]);
 
 #endif							/* ADDRESS_H */

@@ -92,28 +92,28 @@ oct_cause_of_errno(int errnum)
 
 /* Has the peer closed a connection that was encrypted already? */
 static bool
-is_end_of_tls(const char *text, OctPhase phase)
+is_end_of_tls(const char *string, OctPhase phase)
 {
 	return phase > OCT_PHASE_TLS &&
-		(strncmp(text, "SSL connection has been closed", 30) == 0 ||
-		 strncmp(text, "SSL SYSCALL error: EOF", 22) == 0 ||
-		 strncmp(text, "SSL error: unexpected eof", 25) == 0);
+		(strncmp(string, "SSL connection has been closed", 30) == 0 ||
+		 strncmp(string, "SSL SYSCALL error: EOF", 22) == 0 ||
+		 strncmp(string, "SSL error: unexpected eof", 25) == 0);
 }
 
 /* What a text of libpq's own means, the first line of which counts. */
 static OctReason
-reason_of_text(const char *text, OctPhase phase)
+reason_of_text(const char *string, OctPhase phase)
 {
 	/* a server that could not even send a proper message */
-	if (strncmp(text, "could not fork", 14) == 0)
+	if (strncmp(string, "could not fork", 14) == 0)
 		return OCT_REASON_TOO_MANY_CONNECTIONS;
-	if (is_end_of_tls(text, phase))
+	if (is_end_of_tls(string, phase))
 		return OCT_REASON_CONNECTION_RESET;
-	if (phase == OCT_PHASE_TLS && strstr(text, "GSSAPI") != NULL)
+	if (phase == OCT_PHASE_TLS && strstr(string, "GSSAPI") != NULL)
 		return OCT_REASON_TLS_ERROR;
 	if (phase == OCT_PHASE_CONNECT)
 	{
-		size_t		len = strcspn(text, "\n");
+		size_t		len = strcspn(string, "\n");
 
 		/* it is the system's error, or ends with it */
 		for (int i = 0; i < lengthof(system_errors); i++)
@@ -122,13 +122,13 @@ reason_of_text(const char *text, OctPhase phase)
 			size_t		error_len = strlen(error);
 
 			if (len >= error_len &&
-				strncmp(text + len - error_len, error, error_len) == 0)
+				strncmp(string + len - error_len, error, error_len) == 0)
 				return system_errors[i].reason;
 		}
 	}
 	for (int i = 0; i < lengthof(session_errors); i++)
 	{
-		if (strstr(text, session_errors[i].text) != NULL)
+		if (strstr(string, session_errors[i].text) != NULL)
 			return session_errors[i].reason;
 	}
 	return phase == OCT_PHASE_CONNECT ? OCT_REASON_HOST_UNREACHABLE :
@@ -137,13 +137,13 @@ reason_of_text(const char *text, OctPhase phase)
 
 /* What libpq puts before the cause is skipped: "connection to ... failed: ". */
 static const char *
-skip_context(const char *text)
+skip_context(const char *string)
 {
-	const char *failed = strstr(text, " failed: ");
+	const char *failed = strstr(string, " failed: ");
 
-	if (strncmp(text, "connection to server ", 21) == 0 && failed != NULL)
+	if (strncmp(string, "connection to server ", 21) == 0 && failed != NULL)
 		return failed + 9;
-	return text;
+	return string;
 }
 
 /*
@@ -155,9 +155,9 @@ skip_context(const char *text)
  * Returns the position behind it, or NULL.
  */
 static const char *
-find_sqlstate(const char *text, OctPhase phase, char *sqlstate)
+find_sqlstate(const char *string, OctPhase phase, char *sqlstate)
 {
-	for (const char *line = text; line != NULL; line = strchr(line, '\n'))
+	for (const char *line = string; line != NULL; line = strchr(line, '\n'))
 	{
 		const char *p;
 
@@ -180,11 +180,11 @@ find_sqlstate(const char *text, OctPhase phase, char *sqlstate)
 
 /* Keeps the first line of a text. */
 void
-oct_cause_set_message(OctOutcome *outcome, const char *text)
+oct_cause_set_message(OctOutcome *outcome, const char *string)
 {
-	size_t		len = strcspn(text, "\r\n");
+	size_t		len = strcspn(string, "\r\n");
 
-	strlcpy(outcome->message, text, Min(len + 1, OCT_MESSAGE_SIZE));
+	strlcpy(outcome->message, string, Min(len + 1, OCT_MESSAGE_SIZE));
 }
 
 /* An outcome that is all ours. */
@@ -226,9 +226,9 @@ oct_cause_correct_phase(OctOutcome *outcome)
  * of the outcome is known.
  */
 void
-oct_cause_of_libpq(const char *text, OctOutcome *outcome)
+oct_cause_of_libpq(const char *string, OctOutcome *outcome)
 {
-	const char *cause = skip_context(text);
+	const char *cause = skip_context(string);
 	const char *said = find_sqlstate(cause, outcome->phase, outcome->sqlstate);
 
 	/* libpq 16 and later have no words for socket() failing: trouble of ours */

@@ -12,8 +12,8 @@
 
 extern OctReason oct_cause_of_errno(int errnum);
 extern void oct_cause_correct_phase(OctOutcome *outcome);
-extern void oct_cause_of_libpq(const char *text, OctOutcome *outcome);
-extern void oct_cause_set_message(OctOutcome *outcome, const char *text);
+extern void oct_cause_of_libpq(const char *string, OctOutcome *outcome);
+extern void oct_cause_set_message(OctOutcome *outcome, const char *string);
 extern void oct_cause_set(OctOutcome *outcome, OctReason reason, OctPhase phase,
 						  const char *message);
 

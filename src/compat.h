@@ -114,6 +114,11 @@ oct_oldest_clog_xid(void)
 #endif
 }
 
+/* That a function does not return is said in front of it since 18. */
+#ifndef pg_noreturn
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
 /* An empty message, of this transaction or of none, in WAL; it is not flushed. */
 static inline XLogRecPtr
 oct_log_empty_message(const char *prefix, bool transactional)

@@ -30,24 +30,24 @@
 
 /* Reads the value of an option as users write it: '500ms', 'on'. */
 bool
-oct_grouppolicy_parse(const OctOption *option, const char *text, int *value)
+oct_grouppolicy_parse(const OctOption *option, const char *string, int *value)
 {
 	bool		flag;
 
 	switch (option->kind)
 	{
 		case OCT_OPTION_BOOL:
-			if (!parse_bool(text, &flag))
+			if (!parse_bool(string, &flag))
 				return false;
 			*value = flag;
 			return true;
 		case OCT_OPTION_CHECK_TYPE:
-			return oct_optable_parse(option, text, value);
+			return oct_optable_parse(option, string, value);
 		case OCT_OPTION_MS:
 		case OCT_OPTION_NUMBER:
 			break;
 	}
-	return parse_int(text, value, option->kind == OCT_OPTION_MS ? GUC_UNIT_MS : 0,
+	return parse_int(string, value, option->kind == OCT_OPTION_MS ? GUC_UNIT_MS : 0,
 					 NULL) &&
 		oct_optable_is_valid(option, *value);
 }
@@ -62,7 +62,7 @@ add_options(OctGroup *group, List *options)
 	{
 		DefElem    *def = (DefElem *) lfirst(lc);
 		const OctOption *option = oct_optable_find(def->defname);
-		char		text[OCT_OPTION_TEXT_SIZE];
+		char		string[OCT_OPTION_TEXT_SIZE];
 		int			value;
 
 		if (strcmp(def->defname, OCT_PASSWORD_REQUIRED) == 0)
@@ -74,8 +74,8 @@ add_options(OctGroup *group, List *options)
 		}
 		else if (oct_grouppolicy_parse(option, defGetString(def), &value))
 		{
-			oct_optable_format(option, value, text);
-			if (!oct_pairs_add(&group->policy, def->defname, text))
+			oct_optable_format(option, value, string);
+			if (!oct_pairs_add(&group->policy, def->defname, string))
 				return false;
 		}
 	}

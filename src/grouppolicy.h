@@ -10,7 +10,7 @@
 
 #include "optable.h"
 
-extern bool oct_grouppolicy_parse(const OctOption *option, const char *text,
+extern bool oct_grouppolicy_parse(const OctOption *option, const char *string,
 								  int *value);
 extern bool oct_grouppolicy_read(OctGroup *group, int elevel);
 extern bool oct_grouppolicy_is_ours(Oid serverid);

@@ -81,11 +81,11 @@ oct_optable_check_type_name(int check_type)
 }
 
 static bool
-parse_word(const char *const *words, int nwords, const char *text, int *value)
+parse_word(const char *const *words, int nwords, const char *string, int *value)
 {
 	for (*value = 0; *value < nwords; (*value)++)
 	{
-		if (strcmp(words[*value], text) == 0)
+		if (strcmp(words[*value], string) == 0)
 			return true;
 	}
 	return false;
@@ -93,13 +93,13 @@ parse_word(const char *const *words, int nwords, const char *text, int *value)
 
 /* Reads a number in the one form in which it is written. */
 static bool
-parse_number(const char *text, int *value)
+parse_number(const char *string, int *value)
 {
-	const char *digits = text[0] == '-' ? text + 1 : text;
+	const char *digits = string[0] == '-' ? string + 1 : string;
 	int64		number = 0;
 
 	if (digits[0] == '\0' || strlen(digits) > 10 ||
-		(digits[0] == '0' && text[1] != '\0'))
+		(digits[0] == '0' && string[1] != '\0'))
 		return false;
 	for (const char *p = digits; *p != '\0'; p++)
 	{
@@ -109,7 +109,7 @@ parse_number(const char *text, int *value)
 	}
 	if (number > INT_MAX)
 		return false;
-	*value = (int) (digits == text ? number : -number);
+	*value = (int) (digits == string ? number : -number);
 	return true;
 }
 
@@ -117,36 +117,36 @@ static const char *const bools[] = {"false", "true"};
 
 /* Reads a value as oct_optable_format writes it; false if it is not valid. */
 bool
-oct_optable_parse(const OctOption *option, const char *text, int *value)
+oct_optable_parse(const OctOption *option, const char *string, int *value)
 {
 	switch (option->kind)
 	{
 		case OCT_OPTION_BOOL:
-			return parse_word(bools, lengthof(bools), text, value);
+			return parse_word(bools, lengthof(bools), string, value);
 		case OCT_OPTION_CHECK_TYPE:
-			return parse_word(check_types, lengthof(check_types), text, value);
+			return parse_word(check_types, lengthof(check_types), string, value);
 		case OCT_OPTION_MS:
 		case OCT_OPTION_NUMBER:
 			break;
 	}
-	return parse_number(text, value) && oct_optable_is_valid(option, *value);
+	return parse_number(string, value) && oct_optable_is_valid(option, *value);
 }
 
 void
 oct_optable_format(const OctOption *option, int value,
-				   char text[OCT_OPTION_TEXT_SIZE])
+				   char string[OCT_OPTION_TEXT_SIZE])
 {
 	switch (option->kind)
 	{
 		case OCT_OPTION_BOOL:
-			snprintf(text, OCT_OPTION_TEXT_SIZE, "%s", bools[value != 0]);
+			snprintf(string, OCT_OPTION_TEXT_SIZE, "%s", bools[value != 0]);
 			break;
 		case OCT_OPTION_CHECK_TYPE:
-			snprintf(text, OCT_OPTION_TEXT_SIZE, "%s", check_types[value]);
+			snprintf(string, OCT_OPTION_TEXT_SIZE, "%s", check_types[value]);
 			break;
 		case OCT_OPTION_MS:
 		case OCT_OPTION_NUMBER:
-			snprintf(text, OCT_OPTION_TEXT_SIZE, "%d", value);
+			snprintf(string, OCT_OPTION_TEXT_SIZE, "%d", value);
 			break;
 	}
 }

@@ -45,10 +45,10 @@ extern const OctOption *oct_optable_get(int i);
 extern const OctOption *oct_optable_find(const char *name);
 extern bool oct_optable_is_valid(const OctOption *option, int value);
 extern const char *oct_optable_check_type_name(int check_type);
-extern bool oct_optable_parse(const OctOption *option, const char *text,
+extern bool oct_optable_parse(const OctOption *option, const char *string,
 							  int *value);
 extern void oct_optable_format(const OctOption *option, int value,
-							   char text[OCT_OPTION_TEXT_SIZE]);
+							   char string[OCT_OPTION_TEXT_SIZE]);
 
 extern void oct_optable_set_inherit(OctPolicy *policy);
 extern bool oct_optable_inherits_all(const OctPolicy *policy);

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access/xlog.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/lmgr.h"
@@ -364,17 +365,32 @@ take_stock(OctRegWriter *writer, OctRegHeader *header)
 }
 
 /*
+ * Flushes the image, and WAL up to lsn, which the disk writes at the same time.
+ * (Core's pg_flush_data makes a failure to begin a PANIC; here it is left to the
+ * flush to tell of it.)  Returns false with errno set.
+ */
+static bool
+flush_with_wal(int fd, XLogRecPtr lsn)
+{
+#ifdef HAVE_SYNC_FILE_RANGE
+	(void) sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+#endif
+	XLogFlush(lsn);
+	return pg_fdatasync(fd) == 0;
+}
+
+/*
  * Writes the table, as it will be with the changes applied, over what the file
- * holds and flushes it to disk.  Fills in the counts in the header, and tells
- * whether a password is in the image.  The caller holds the lock of the registry
- * file.
+ * holds and flushes it to disk, and WAL up to lsn.  Fills in the counts in the
+ * header, and tells whether a password is in the image.  The caller holds the lock
+ * of the registry file.
  *
  * Closes the descriptor.  Reports a failure at elevel and returns false; the file
  * is gone then.
  */
 bool
 oct_regdisk_write(int fd, const char *path, OctRegHeader *header,
-				  const OctChange *changes, int nchanges,
+				  const OctChange *changes, int nchanges, XLogRecPtr lsn,
 				  bool *holds_password, int elevel)
 {
 	OctRegWriter writer = {.fd = fd,.changes = changes,.nchanges = nchanges};
@@ -382,7 +398,7 @@ oct_regdisk_write(int fd, const char *path, OctRegHeader *header,
 	int			save_errno;
 
 	done = take_stock(&writer, header) && write_image(&writer, header) &&
-		pg_fdatasync(fd) == 0;
+		flush_with_wal(fd, lsn);
 	save_errno = errno;
 	if (close(fd) != 0 && done)
 	{

@@ -35,7 +35,7 @@ extern void oct_regdisk_free(OctRegImage *image);
 extern void oct_regdisk_tell(const OctRegImage *image, const OctRegSink *sink);
 extern bool oct_regdisk_write(int fd, const char *path, OctRegHeader *header,
 							  const OctChange *changes, int nchanges,
-							  bool *holds_password, int elevel);
+							  XLogRecPtr lsn, bool *holds_password, int elevel);
 
 extern bool oct_regdisk_lock(bool patiently);
 extern bool oct_regdisk_try_lock(void);

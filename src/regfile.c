@@ -147,12 +147,12 @@ get_node_pairs(const OctNodeOptions *options, OctPairs *pairs)
 	for (int i = 0; (option = oct_optable_get(i)) != NULL; i++)
 	{
 		int			value = oct_optable_value(&options->policy, option);
-		char		text[OCT_OPTION_TEXT_SIZE];
+		char		string[OCT_OPTION_TEXT_SIZE];
 
 		if (value == OCT_INHERIT)
 			continue;
-		oct_optable_format(option, value, text);
-		(void) oct_pairs_add(pairs, option->name, text);
+		oct_optable_format(option, value, string);
+		(void) oct_pairs_add(pairs, option->name, string);
 	}
 }
 

@@ -13,12 +13,13 @@
  *	  what another transaction may have left behind.
  *
  * 2. PRE_COMMIT (oct_registry_prepare).  Reserve room in the table of nodes.
- *	  Put an empty message of this transaction into WAL and flush it: a
- *	  transaction id that never reached WAL can be handed out again after a
- *	  crash, and the commit of its namesake would vouch for our image.
+ *	  Put an empty message of this transaction into WAL: a transaction id that
+ *	  never reached WAL can be handed out again after a crash, and the commit of
+ *	  its namesake would vouch for our image.
  *
- * 3. Write the image, which names this transaction, and give it durably the
- *	  name of the *pending* file.  From now on it is true if and only if the
+ * 3. Write the image, which names this transaction.  Flush it and that message,
+ *	  the disk being at work on both at the same time, and then give it durably
+ *	  the name of the *pending* file.  From now on it is true if and only if the
  *	  transaction commits.  See that the commit record is flushed even if
  *	  synchronous_commit is off.  Keep hold of the file that will be replaced,
  *	  by a second name: the transaction after the next writes it over.  (Not
@@ -289,14 +290,14 @@ write_pending(const OctChange *changes, int nchanges, int elevel)
 		.serial = ++oct_registry->last_serial,
 		.full_xid = U64FromFullTransactionId(GetTopFullTransactionId()),
 	};
+	XLogRecPtr	lsn = oct_log_empty_message("octopus_fdw", true);
 	int			fd;
 
-	XLogFlush(oct_log_empty_message("octopus_fdw", true));
 	oct_registry->reusable[turn] = false;
 	fd = oct_regname_open(temporary[turn], reuse, elevel);
 	if (fd < 0 ||
 		!oct_regdisk_write(fd, temporary[turn], &header, changes, nchanges,
-						   &my_image_holds_password, elevel))
+						   lsn, &my_image_holds_password, elevel))
 		return false;
 
 	my_pending = oct_registry_pending[turn];
@@ -404,7 +405,7 @@ oct_registry_close(void)
  * gives it to.  Reports a failure at elevel and returns 0, else its serial number.
  */
 static uint64
-write_temporary(const OctChange *changes, int nchanges, int elevel)
+write_temporary(const OctChange *changes, int nchanges, XLogRecPtr lsn, int elevel)
 {
 	OctRegHeader header = {
 		.system_identifier = GetSystemIdentifier(),
@@ -416,18 +417,18 @@ write_temporary(const OctChange *changes, int nchanges, int elevel)
 	oct_registry_forget_files();
 	fd = oct_regname_open(OCT_FILE_TEMPORARY, false, elevel);
 	return fd >= 0 && oct_regdisk_write(fd, OCT_FILE_TEMPORARY, &header, changes,
-										nchanges, &holds_password, elevel) ? header.serial : 0;
+										nchanges, lsn, &holds_password, elevel) ? header.serial : 0;
 }
 
 /* The changes of oct_registry_amend, for the file. */
 static void
 rewrite_file(const OctChange *changes, int nchanges)
 {
-	uint64		serial;
-
 	/* what the catalogs say now must not be undone by a crash */
-	XLogFlush(oct_log_empty_message("octopus_fdw", false));
-	serial = write_temporary(changes, nchanges, LOG);
+	uint64		serial = write_temporary(changes, nchanges,
+										 oct_log_empty_message("octopus_fdw", false),
+										 LOG);
+
 	if (serial > 0 && oct_regname_give(OCT_FILE_TEMPORARY, OCT_FILE, LOG))
 		oct_registry->serial = serial;
 }
@@ -468,7 +469,7 @@ oct_registry_reset(void)
 				 errmsg("registry of octopus_fdw is in order")));
 
 	/* the new image first: what comes next takes no room on disk */
-	serial = write_temporary(NULL, 0, ERROR);
+	serial = write_temporary(NULL, 0, InvalidXLogRecPtr, ERROR);
 	for (int i = 0; i < OCT_TURNS; i++)
 	{
 		oct_regname_set_aside(oct_registry_pending[i], OCT_FILE_BAD, false);

@@ -120,16 +120,16 @@ is_record_with_pairs(const OctRegDecoder *decoder, const char *keyword)
 
 /* Reads a number in the one form in which it is written. */
 static bool
-parse_number(const char *text, uint64 max, uint64 *number)
+parse_number(const char *string, uint64 max, uint64 *number)
 {
 	*number = 0;
-	if (*text == '\0' || (*text == '0' && text[1] != '\0'))
+	if (*string == '\0' || (*string == '0' && string[1] != '\0'))
 		return false;
-	for (; *text != '\0'; text++)
+	for (; *string != '\0'; string++)
 	{
-		uint64		digit = (uint64) (*text - '0');
+		uint64		digit = (uint64) (*string - '0');
 
-		if (*text < '0' || *text > '9' || *number > (max - digit) / 10)
+		if (*string < '0' || *string > '9' || *number > (max - digit) / 10)
 			return false;
 		*number = *number * 10 + digit;
 	}
@@ -176,11 +176,11 @@ read_header(OctRegDecoder *decoder, OctRegHeader *header)
 }
 
 static bool
-parse_name(const char *text, char *name)
+parse_name(const char *string, char *name)
 {
-	if (*text == '\0' || strlen(text) >= NAMEDATALEN)
+	if (*string == '\0' || strlen(string) >= NAMEDATALEN)
 		return false;
-	memcpy(name, text, strlen(text));
+	memcpy(name, string, strlen(string));
 	return true;
 }
 

@@ -236,16 +236,16 @@ make_room(OctTime now)
 }
 
 static OctName *
-make_name(const char *text, OctTime now)
+make_name(const char *string, OctTime now)
 {
-	Size		size = strlen(text) + 1;
+	Size		size = strlen(string) + 1;
 	OctNameSlot *slot;
 	OctName    *name;
 	bool		found;
 
 	make_room(now);
 	name = MemoryContextAllocZero(context, offsetof(OctName, text) + size);
-	memcpy(name->text, text, size);
+	memcpy(name->text, string, size);
 	name->lookup.done = on_answer;
 	dlist_init(&name->waiters);
 	dlist_push_tail(&by_use, &name->use_node);
@@ -257,9 +257,9 @@ make_name(const char *text, OctTime now)
 }
 
 static OctName *
-find_name(const char *text)
+find_name(const char *string)
 {
-	OctNameSlot *slot = names_lookup(names, text);
+	OctNameSlot *slot = names_lookup(names, string);
 
 	return slot != NULL ? slot->name : NULL;
 }
@@ -359,14 +359,14 @@ oct_resolver_reload(void)
  * for those who come back by themselves.
  */
 OctResolution
-oct_resolver_ask(const char *text, OctTime now, OctWaiter *waiter,
+oct_resolver_ask(const char *string, OctTime now, OctWaiter *waiter,
 				 OctAddresses *addresses, OctOutcome *failure)
 {
-	OctName    *name = find_name(text);
+	OctName    *name = find_name(string);
 	OctNameUse	use;
 
 	if (name == NULL)
-		name = make_name(text, now);
+		name = make_name(string, now);
 	name->used = now;
 	dlist_move_tail(&by_use, &name->use_node);
 
@@ -392,9 +392,9 @@ oct_resolver_ask(const char *text, OctTime now, OctWaiter *waiter,
 
 /* A server answered at one of the name's addresses. */
 void
-oct_resolver_confirm(const char *text, const OctAddress *address, OctTime now)
+oct_resolver_confirm(const char *string, const OctAddress *address, OctTime now)
 {
-	OctName    *name = find_name(text);
+	OctName    *name = find_name(string);
 
 	if (name != NULL)
 		oct_namecache_on_alive(&name->entry, ip_of(address));
@@ -402,9 +402,9 @@ oct_resolver_confirm(const char *text, const OctAddress *address, OctTime now)
 
 /* No server answered at any of the name's addresses. */
 void
-oct_resolver_doubt(const char *text, OctTime now)
+oct_resolver_doubt(const char *string, OctTime now)
 {
-	OctName    *name = find_name(text);
+	OctName    *name = find_name(string);
 
 	if (name == NULL || !oct_namecache_on_doubt(&name->entry, rules(), now))
 		return;

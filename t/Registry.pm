@@ -75,11 +75,12 @@ sub crc32c
 	return $crc ^ 0xffffffff;
 }
 
-# Lines with a last one that is true of them.
+# Lines with a last one that is true of them, and filling behind it.
 sub seal
 {
 	my ($lines) = @_;
-	return $lines . sprintf("end\t%d\t%08x\n", $lines =~ tr/\n//, crc32c($lines));
+	$lines .= sprintf("end\t%d\t%08x\n", $lines =~ tr/\n//, crc32c($lines));
+	return $lines . "\n" x (-length($lines) % 8192);
 }
 
 # A changed copy of a good file: image($bytes, serial => 7, xid => 800, nodes =>
@@ -88,7 +89,7 @@ sub image
 {
 	my ($bytes, %change) = @_;
 
-	$bytes =~ s/^end\t.*\n\z//m or die "no registry: $bytes";
+	$bytes =~ s/^end\t.*\n+\z//m or die "no registry: $bytes";
 	foreach my $key (qw(system serial xid))
 	{
 		next unless defined $change{$key};
@@ -110,7 +111,7 @@ sub parse
 	my %file = (nodes => []);
 	my $group;
 
-	(my $body = $bytes) =~ s/^end\t.*\n\z//m or die "it has no end: $bytes";
+	(my $body = $bytes) =~ s/^end\t.*\n+\z//m or die "it has no end: $bytes";
 	die "the end is wrong: $bytes" if seal($body) ne $bytes;
 	foreach my $line (split /\n/, $body)
 	{

@@ -46,7 +46,7 @@ like(
 	group\t$database\tpostgres\t$server\toctopus\n
 	node\t127\.0\.0\.1\t5432\t\d+\t\w+\n
 	node\t127\.0\.0\.2\t5432\t\d+\t\w+\n
-	end\t8\t[0-9a-f]{8}\n\z/x,
+	end\t8\t[0-9a-f]{8}\n+\z/x,
 	'the file can be read');
 on_disk($monitor, [ '127.0.0.1', '127.0.0.2' ], 'and has the right checksum');
 is(sprintf('%o', (stat $path)[2] & 07777), '600', 'by its owner only');

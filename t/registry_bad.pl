@@ -34,7 +34,8 @@ refused($monitor, 'SELECT octopus.registry_reset();', '55000', 'in order',
 	'a registry that is in order cannot be reset');
 
 $monitor->stop;
-my $good = read_bytes($path);
+my $filled = read_bytes($path);
+(my $good = $filled) =~ s/\n+\z/\n/;
 my $half = substr($good, 0, length($good) / 2);
 (my $edited = $good) =~ s/127\.0\.0\.2/127.0.0.3/ or die;
 (my $newer = $good) =~ s/^(octopus_fdw registry\t)2/${1}3/ or die;
@@ -52,6 +53,7 @@ my @cases = (
 		'without its last byte', put(substr($good, 0, -1)),
 		'line \d+: the file ends within a line'
 	],
+	[ 'that goes on', put($filled . '#'), 'line \d+: the file goes on behind its last line' ],
 	[ 'edited', put($edited), 'line \d+: the checksum does not match' ],
 	[
 		'of another version',

@@ -60,10 +60,10 @@ static void
 assert_addresses(const OctNameEntry *entry, int64 ms, const char *expected)
 {
 	OctIp		out[OCT_MAX_ADDRESSES + 1];
-	char		text[2 * OCT_MAX_ADDRESSES] = "";
+	char		string[2 * OCT_MAX_ADDRESSES] = "";
 	int			nformer;
 	int			n = oct_namecache_addresses(entry, rules, at(ms), out, &nformer);
-	char	   *to = text;
+	char	   *to = string;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -71,7 +71,7 @@ assert_addresses(const OctNameEntry *entry, int64 ms, const char *expected)
 			*to++ = '/';
 		*to++ = out[i].version == 4 ? '0' + out[i].bytes[3] : 'a' + out[i].bytes[15];
 	}
-	assert_string_equal(text, expected);
+	assert_string_equal(string, expected);
 }
 
 static void

@@ -58,12 +58,12 @@ what_is_formatted_is_parsed(void **state)
 
 		for (int k = 0; k < lengthof(values) && values[k] != OCT_INHERIT; k++)
 		{
-			char		text[OCT_OPTION_TEXT_SIZE];
+			char		string[OCT_OPTION_TEXT_SIZE];
 			int			value = OCT_INHERIT;
 
 			assert_true(oct_optable_is_valid(option, values[k]));
-			oct_optable_format(option, values[k], text);
-			assert_true(oct_optable_parse(option, text, &value));
+			oct_optable_format(option, values[k], string);
+			assert_true(oct_optable_parse(option, string, &value));
 			assert_int_equal(value, values[k]);
 		}
 		assert_false(oct_optable_is_valid(option, OCT_INHERIT));
