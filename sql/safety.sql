@@ -118,7 +118,7 @@ SELECT octopus.metrics() IS NOT NULL AS metrics,
        octopus.is_healthy('127.0.0.1', 1) IS NOT NULL OR octopus.if_healthy(1, '127.0.0.1', 1) IS NULL AS asked,
        octopus.conninfo() IS NOT NULL AS conninfo, octopus.recent_checks('127.0.0.1', 1) IS NOT NULL AS recent,
        octopus.wait_for_event(0) IS NOT NULL AS event, octopus.check_node('127.0.0.1', 1) AS checked,
-       octopus.wait_for_health('127.0.0.1', 1, 0) AS waited, octopus.reset_stats() IS NOT NULL AS reset;
+       octopus.wait_for_health('127.0.0.1', 1, 0) AS waited, octopus.reset_stats('127.0.0.1', 1, 'octopus') IS NOT NULL AS reset;
 SELECT octopus.healthy_nodes();
 UPDATE octopus.node_options SET enabled = false;
 DELETE FROM octopus.nodes;
