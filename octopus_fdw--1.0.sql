@@ -3,6 +3,25 @@
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION octopus_fdw" to load this file. \quit
 
+-- The schema may have been there before.  Its owner could put functions and
+-- operators into it whose arguments fit better than those of core, so that ours
+-- would be his, with the rights of whoever uses them.  So nobody but a superuser
+-- may own it, and what has expressions is made without it in the search path.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+DO $$
+BEGIN
+	IF NOT (SELECT r.rolsuper FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner
+			WHERE n.nspname = 'octopus') THEN
+		RAISE insufficient_privilege USING
+			MESSAGE = 'schema "octopus" must be owned by a superuser',
+			HINT = 'Its owner could make functions there that others take for those of the extension.';
+	END IF;
+END
+$$;
+
+SET LOCAL search_path = octopus, pg_temp;
+
 CREATE FUNCTION octopus_fdw_handler()
 RETURNS fdw_handler
 AS 'MODULE_PATHNAME'
@@ -386,7 +405,8 @@ COMMENT ON COLUMN monitor.stats_reset IS
 
 -- Figures for those who collect them.  A family is a name, "octopus_" before it,
 -- and its samples; all types are ones that the older text format knows, too.
-CREATE FUNCTION metrics()
+SET LOCAL search_path = pg_catalog, pg_temp;
+CREATE FUNCTION octopus.metrics()
 RETURNS text
 LANGUAGE SQL VOLATILE PARALLEL RESTRICTED
 BEGIN ATOMIC
@@ -422,7 +442,7 @@ BEGIN ATOMIC
 				replace(replace(replace(server_name, E'\\', E'\\\\'), '"', E'\\"'), E'\n', E'\\n'),
 				replace(replace(replace(node_name, E'\\', E'\\\\'), '"', E'\\"'), E'\n', E'\\n'),
 				node_port) AS labels
-		FROM node_status JOIN node_stats USING (server_name, node_name, node_port)
+		FROM octopus.node_status JOIN octopus.node_stats USING (server_name, node_name, node_port)
 	), sample (family, place, suffix, labels, value) AS (
 		SELECT s.family, n.place, s.suffix, '{' || n.labels || s.label || '}', s.value::text
 		FROM node n CROSS JOIN LATERAL (VALUES
@@ -449,7 +469,7 @@ BEGIN ATOMIC
 			(16, '_total', '', n.unknown_time)) s (family, suffix, label, value)
 		UNION ALL
 		SELECT s.family, 0, s.suffix, '', s.value::text
-		FROM monitor m CROSS JOIN LATERAL (VALUES
+		FROM octopus.monitor m CROSS JOIN LATERAL (VALUES
 			(17, '', (m.pid IS NOT NULL)::integer::double precision),
 			(18, '', m.suspended::integer),
 			(19, '', extract(epoch FROM m.last_tick_time)),
@@ -472,6 +492,7 @@ BEGIN ATOMIC
 		WHERE s.value IS NOT NULL
 		GROUP BY s.family) l (n, lines) USING (n);
 END;
+SET LOCAL search_path = octopus, pg_temp;
 
 COMMENT ON FUNCTION metrics() IS
 	'figures of all nodes of this database and of the prober, as OpenMetrics text';
@@ -595,7 +616,8 @@ LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION recent_checks(text, integer, name) IS
 	'the last 32 checks of a node, oldest first: a bar for the time that each took, x for a failure';
 
-CREATE VIEW summary WITH (security_invoker) AS
+SET LOCAL search_path = pg_catalog, pg_temp;
+CREATE VIEW octopus.summary WITH (security_invoker) AS
 	SELECT s.server_name,
 		count(*) AS nodes,
 		count(*) FILTER (WHERE s.health_status = 1) AS healthy,
@@ -604,8 +626,9 @@ CREATE VIEW summary WITH (security_invoker) AS
 		count(*) FILTER (WHERE s.health_status = 1 AND s.role = 'primary') AS primaries,
 		(array_agg(s.reason ORDER BY s.health_status = 0 DESC, s.health_status = 1 DESC, s.status_change_time DESC)
 			FILTER (WHERE s.reason <> 'ok'))[1] AS worst_reason
-	FROM node_status s
+	FROM octopus.node_status s
 	GROUP BY s.server_name;
+SET LOCAL search_path = octopus, pg_temp;
 
 COMMENT ON VIEW summary IS
 	'the nodes of each foreign server, counted';
@@ -624,13 +647,14 @@ COMMENT ON COLUMN summary.primaries IS
 COMMENT ON COLUMN summary.worst_reason IS
 	'why the last one to become unhealthy is so, or else what is the matter with one that is not well; NULL if all are';
 
-CREATE VIEW replication_status WITH (security_invoker) AS
+SET LOCAL search_path = pg_catalog, pg_temp;
+CREATE VIEW octopus.replication_status WITH (security_invoker) AS
 	SELECT 'downstream'::text AS direction, r.pid, r.application_name::text AS application_name,
 		host(r.client_addr) AS remote_host, NULL::integer AS remote_port, r.state,
 		r.sync_state, r.replay_lsn AS lsn, r.replay_lag AS lag,
 		n.server_name, n.node_name, n.node_port, n.health_status, n.role, n.reason
 	FROM pg_catalog.pg_stat_replication r
-		LEFT JOIN node_status n
+		LEFT JOIN octopus.node_status n
 			ON n.node_name IN (r.application_name, r.client_hostname, host(r.client_addr))
 				OR host(n.node_addr) = host(r.client_addr)
 	UNION ALL
@@ -638,9 +662,10 @@ CREATE VIEW replication_status WITH (security_invoker) AS
 		NULL::text, w.flushed_lsn, NULL::interval,
 		n.server_name, n.node_name, n.node_port, n.health_status, n.role, n.reason
 	FROM pg_catalog.pg_stat_wal_receiver w
-		LEFT JOIN node_status n
+		LEFT JOIN octopus.node_status n
 			ON n.node_port = w.sender_port
 				AND (n.node_name = w.sender_host OR host(n.node_addr) = w.sender_host);
+SET LOCAL search_path = octopus, pg_temp;
 
 COMMENT ON VIEW replication_status IS
 	'who replicates from here, and from whom this server replicates, with what is known of them as nodes';
@@ -675,7 +700,8 @@ COMMENT ON COLUMN replication_status.role IS
 COMMENT ON COLUMN replication_status.reason IS
 	'what its last check came to';
 
-CREATE VIEW foreign_server_status WITH (security_invoker) AS
+SET LOCAL search_path = pg_catalog, pg_temp;
+CREATE VIEW octopus.foreign_server_status WITH (security_invoker) AS
 	SELECT f.srvname AS foreign_server, w.fdwname AS foreign_data_wrapper, h.host, h.port,
 		n.server_name, n.node_name, n.node_port, n.health_status, n.state, n.reason, n.role,
 		n.status_change_time
@@ -690,10 +716,12 @@ CREATE VIEW foreign_server_status WITH (security_invoker) AS
 				coalesce(nullif((SELECT o.option_value FROM pg_catalog.pg_options_to_table(f.srvoptions) o
 						WHERE o.option_name = 'port'), ''), '5432') AS ports) l
 		CROSS JOIN LATERAL (
-			SELECT u.host, coalesce(nullif((string_to_array(l.ports, ','))[
-						CASE WHEN l.ports LIKE '%,%' THEN u.place ELSE 1 END], ''), '5432')::integer AS port
+			SELECT u.host, substring(coalesce(nullif((string_to_array(l.ports, ','))[
+						CASE WHEN l.ports LIKE '%,%' THEN u.place ELSE 1 END], ''), '5432')
+					FROM '^\s*(\d{1,9})\s*$')::integer AS port
 			FROM unnest(coalesce(string_to_array(l.hosts, ','), ARRAY[NULL])) WITH ORDINALITY AS u(host, place)) h
-		LEFT JOIN node_status n ON n.node_name = h.host AND n.node_port = h.port;
+		LEFT JOIN octopus.node_status n ON n.node_name = h.host AND n.node_port = h.port;
+SET LOCAL search_path = octopus, pg_temp;
 
 COMMENT ON VIEW foreign_server_status IS
 	'foreign servers of postgres_fdw, with what is known of the nodes that they are about';
@@ -704,7 +732,7 @@ COMMENT ON COLUMN foreign_server_status.foreign_data_wrapper IS
 COMMENT ON COLUMN foreign_server_status.host IS
 	'host of its options, or else hostaddr; NULL if it has neither';
 COMMENT ON COLUMN foreign_server_status.port IS
-	'port of its options';
+	'port of its options; NULL if that is no number';
 COMMENT ON COLUMN foreign_server_status.server_name IS
 	'foreign server of octopus_fdw that the node is registered on';
 COMMENT ON COLUMN foreign_server_status.node_name IS
@@ -723,7 +751,8 @@ COMMENT ON COLUMN foreign_server_status.status_change_time IS
 	'since when it is healthy or not';
 
 -- To be looked at with \watch; it fits 100 columns.
-CREATE VIEW dashboard WITH (security_invoker) AS
+SET LOCAL search_path = pg_catalog, pg_temp;
+CREATE VIEW octopus.dashboard WITH (security_invoker) AS
 	SELECT left(n.node_name, 13) || CASE WHEN length(n.node_name) > 13 THEN '~' ELSE '' END || ':' || n.node_port AS node,
 		CASE n.state WHEN 'healthy' THEN '+ ' WHEN 'unhealthy' THEN '! ' WHEN 'recovering' THEN '! '
 			WHEN 'disabled' THEN '  ' ELSE '? ' END || left(n.state, 10) AS state,
@@ -732,12 +761,13 @@ CREATE VIEW dashboard WITH (security_invoker) AS
 			WHEN t.age < 86400 THEN t.age / 3600 || 'h' ELSE t.age / 86400 || 'd' END AS since,
 		n.check_time::numeric(8, 1) AS ms,
 		s.p99_check_time::numeric(8, 1) AS p99,
-		recent_checks(n.node_name, n.node_port, n.server_name) AS last_checks
-	FROM node_status n
-		JOIN node_stats s USING (server_name, node_name, node_port)
+		octopus.recent_checks(n.node_name, n.node_port, n.server_name) AS last_checks
+	FROM octopus.node_status n
+		JOIN octopus.node_stats s USING (server_name, node_name, node_port)
 		CROSS JOIN LATERAL (
 			SELECT extract(epoch FROM clock_timestamp() - n.status_change_time)::bigint AS age) t
 	ORDER BY n.health_status = 1, n.server_name, n.node_name, n.node_port;
+SET LOCAL search_path = octopus, pg_temp;
 
 COMMENT ON VIEW dashboard IS
 	'each node in a line, those that are not well first: for \watch';

@@ -9,6 +9,9 @@
  * may leak from them, and nobody may be waited for, so the process is cut off
  * from all of them when it starts.
  *
+ * What OPENSSL_CONF names is not among them: it is the machine's rules of
+ * encryption, which the postmaster has read for all its processes before.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -18,10 +21,13 @@
 #include "login.h"
 #include "shield.h"
 
-/* What libpq looks up in the environment beside PQconndefaults' variables. */
+/*
+ * What libpq looks up in the environment beside PQconndefaults' variables, and
+ * what OpenSSL takes for the authorities of the system.
+ */
 static const char *const other_variables[] = {
 	"PGSERVICEFILE", "PGSYSCONFDIR", "PGREQUIRESSL", "PGTZ", "PGDATESTYLE",
-	"PGGEQO",
+	"PGGEQO", "SSL_CERT_FILE", "SSL_CERT_DIR",
 };
 
 /* Once a process; says besides what libpq understands.  May raise an error. */
@@ -43,9 +49,13 @@ oct_shield_raise(void)
 		unsetenv(other_variables[i]);
 	setenv("HOME", OCT_NOWHERE, 1);
 
-	/* a server may ask for Kerberos, which could take its time to look around */
+	/*
+	 * A server may ask for Kerberos, which could take its time to look around,
+	 * and get a ticket in the name of this server.
+	 */
 	setenv("KRB5_CONFIG", OCT_NOWHERE, 1);
 	setenv("KRB5CCNAME", OCT_NOWHERE, 1);
+	setenv("KRB5_CLIENT_KTNAME", OCT_NOWHERE, 1);
 
 	/* libpq sets it by itself only where there is an sslpassword */
 	PQsetSSLKeyPassHook_OpenSSL(PQdefaultSSLKeyPassHook_OpenSSL);

@@ -237,6 +237,7 @@ File::Find::find(
 	},
 	$data);
 ok(delete $files{'octopus_fdw.registry'}, 'the password is in the registry');
+is((stat $path)[2] & 07777, 0600, 'which nobody else may read');
 ok(delete $files{$catalog}, 'and in pg_user_mapping');
 is(join(' ', grep { !m{^pg_wal/} } sort keys %files), '', 'but for WAL it is in no other file');
 done_testing();

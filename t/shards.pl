@@ -41,6 +41,9 @@ my $query = qq{SELECT shard, value FROM measures WHERE shard = ANY (ARRAY[
 	octopus.if_healthy(2, '127.0.0.1', $ports[1])]) ORDER BY shard};
 is(sql($query), "1|from 1\n2|from 2", 'both are there: rows of both');
 is(sql('SELECT count(*) FROM octopus.foreign_server_status WHERE health_status = 1'), 2, 'no foreign server would fail');
+sql("CREATE SERVER odd FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'a,b,c', port 'none,99999999999, 7 ')");
+is(sql("SELECT host, port FROM octopus.foreign_server_status WHERE foreign_server = 'odd' ORDER BY 1"), "a|\nb|\nc|7",
+	'ports that are none of one server keep nobody from seeing the others');
 unlike(sql("EXPLAIN (COSTS off) $query"), qr/Removed/, 'nothing is left out');
 
 $shards[1]->stop('immediate');

@@ -7,6 +7,7 @@ use warnings;
 use Octopus;
 use Fleet;
 use Tls;
+use POSIX qw(mkfifo);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -62,7 +63,11 @@ my %environment = (
 	PGREQUIREAUTH => 'none',
 	PGGSSENCMODE => 'require',
 	PGCHANNELBINDING => 'require',
-	KRB5CCNAME => "$trap/none");
+	KRB5CCNAME => "$trap/none",
+	KRB5_CLIENT_KTNAME => "$trap/keytab",
+	SSL_CERT_FILE => "$dir/ours.crt",
+	SSL_CERT_DIR => $trap);
+mkfifo("$trap/keytab", 0600) or die "cannot make a FIFO: $!";	# who reads it waits
 my $monitor = PostgreSQL::Test::Cluster->new('monitor');
 $monitor->init;
 configure($monitor, shared_preload_libraries => 'octopus_fdw', period => '100ms', retry_delay => '50ms',
@@ -112,6 +117,8 @@ check_target('the wrong name', "sslmode 'verify-full', sslrootcert '$dir/ours.cr
 	'tls_error, phase tls', 0, undef, [ 'db2.test', $port, '127.0.0.1' ]);
 check_target('a name with several addresses', "sslmode 'verify-full', sslrootcert '$dir/ours.crt'", $login,
 	'ok, phase (?:auth|query)', 1, undef, [ 'localhost', $port, undef ]);
+check_target('the authorities of the system', "sslmode 'verify-full', sslrootcert 'system'", $login,
+	'tls_error, phase tls', 0);
 check_target('no authority at all', "sslmode 'verify-full', sslrootcert '$dir/none.crt'", $login,
 	'tls_error, phase tls', 0);
 
