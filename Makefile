@@ -176,7 +176,7 @@ $(PROGRAMS): build/%: %.c $(wildcard test/fleet/*.h bench/*.h) | build
 
 # Preloaded into a server: makes a call that is about the registry fail, or the
 # wall clock wrong.
-SHIMS = build/fault.so build/clock.so
+SHIMS = build/fault.so build/clock.so build/famine.so
 
 $(SHIMS): build/%.so: test/shim/%.c | build
 	$(CC) $(CFLAGS) -fvisibility=default -fPIC -shared -o $@ $< -ldl

@@ -75,7 +75,11 @@ static const struct
 	{"invalid", OCT_REASON_PROTOCOL_ERROR},
 	{"protocol", OCT_REASON_PROTOCOL_ERROR},
 	{"authentication", OCT_REASON_AUTH_FAILED},
-	{"out of memory", OCT_REASON_VOIDED},
+};
+
+/* How libpq's words begin when it has got no memory. */
+static const char *const lacks_of_memory[] = {
+	"out of memory", "cannot allocate memory for"
 };
 
 /* What an error of the system means while we connect or talk. */
@@ -100,6 +104,21 @@ is_end_of_tls(const char *string, OctPhase phase)
 		 strncmp(string, "SSL error: unexpected eof", 25) == 0);
 }
 
+/*
+ * Does a text of libpq's say that this process has run short of memory?  A server
+ * that has says so with a severity in front, or a SQLSTATE.
+ */
+bool
+oct_cause_is_lack_of_memory(const char *string)
+{
+	for (int i = 0; i < lengthof(lacks_of_memory); i++)
+	{
+		if (strncmp(string, lacks_of_memory[i], strlen(lacks_of_memory[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* What a text of libpq's own means, the first line of which counts. */
 static OctReason
 reason_of_text(const char *string, OctPhase phase)
@@ -107,6 +126,8 @@ reason_of_text(const char *string, OctPhase phase)
 	/* a server that could not even send a proper message */
 	if (strncmp(string, "could not fork", 14) == 0)
 		return OCT_REASON_TOO_MANY_CONNECTIONS;
+	if (oct_cause_is_lack_of_memory(string))
+		return OCT_REASON_VOIDED;
 	if (is_end_of_tls(string, phase))
 		return OCT_REASON_CONNECTION_RESET;
 	if (phase == OCT_PHASE_TLS && strstr(string, "GSSAPI") != NULL)

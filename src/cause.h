@@ -12,6 +12,7 @@
 
 extern OctReason oct_cause_of_errno(int errnum);
 extern void oct_cause_correct_phase(OctOutcome *outcome);
+extern bool oct_cause_is_lack_of_memory(const char *string);
 extern void oct_cause_of_libpq(const char *string, OctOutcome *outcome);
 extern void oct_cause_set_message(OctOutcome *outcome, const char *string);
 extern void oct_cause_set(OctOutcome *outcome, OctReason reason, OctPhase phase,

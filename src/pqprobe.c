@@ -125,12 +125,21 @@ fail(const OctPqProbe *probe, OctReason reason, const char *message,
 	return false;
 }
 
+/* Ends a probe for a reason of libpq's own, unless what it lacks is memory. */
+static bool
+fail_by_libpq(const OctPqProbe *probe, OctReason reason, const char *message,
+			  OctOutcome *outcome)
+{
+	return fail(probe, oct_cause_is_lack_of_memory(message) ? OCT_REASON_VOIDED : reason,
+				message, outcome);
+}
+
 /* The session that had logged in is gone. */
 static bool
 fail_session(const OctPqProbe *probe, OctOutcome *outcome)
 {
-	return fail(probe, OCT_REASON_CONNECTION_LOST, PQerrorMessage(probe->conn),
-				outcome);
+	return fail_by_libpq(probe, OCT_REASON_CONNECTION_LOST,
+						 PQerrorMessage(probe->conn), outcome);
 }
 
 
@@ -211,9 +220,9 @@ fail_query(const OctPqProbe *probe, const PGresult *result, OctOutcome *outcome)
 	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
 	if (sqlstate == NULL)		/* libpq's own */
-		return fail(probe, PQstatus(probe->conn) == CONNECTION_BAD ?
-					OCT_REASON_CONNECTION_LOST : OCT_REASON_PROTOCOL_ERROR,
-					PQresultErrorMessage(result), outcome);
+		return fail_by_libpq(probe, PQstatus(probe->conn) == CONNECTION_BAD ?
+							 OCT_REASON_CONNECTION_LOST : OCT_REASON_PROTOCOL_ERROR,
+							 PQresultErrorMessage(result), outcome);
 	fail(probe, OCT_REASON_QUERY_FAILED, message != NULL ? message : "", outcome);
 	strlcpy(outcome->sqlstate, sqlstate, OCT_SQLSTATE_SIZE);
 	if (strncmp(sqlstate, "57P", 3) == 0)
