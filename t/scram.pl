@@ -11,7 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $rounds = 3_000_000;
+my $rounds = 6_000_000;
 my $target = target('target');
 
 # The next message of the client, without its type if that is to be there.
@@ -51,7 +51,7 @@ if ($pid == 0)
 	POSIX::_exit(0);
 }
 
-my $monitor = monitor('monitor', period => '50ms', timeout => '100ms', retry_delay => '10ms', max_retries => 0);
+my $monitor = monitor('monitor', period => '50ms', timeout => '1s', retry_delay => '10ms', max_retries => 0);
 register($monitor, [ '127.0.0.1', $target->port ]);
 wait_health($monitor, '127.0.0.1', $target->port, 1, 'a healthy node');
 is($monitor->safe_psql('postgres', 'SELECT octopus.reset_stats() IS NOT NULL'), 't', 'counts begin anew');
@@ -69,7 +69,7 @@ ok( $monitor->poll_query_until('postgres',
 		"SELECT last_check_time > now() - interval '1 s' AND health_status = 1 FROM octopus.node_status WHERE server_name = 'octopus' AND (SELECT checks_in_flight <= 1 FROM octopus.monitor)"),
 	'the prober goes on');
 my $lateness = $monitor->safe_psql('postgres', 'SELECT max_lateness FROM octopus.monitor');
-cmp_ok($lateness, '>', 300, 'it has stood still for longer than any timeout');
+cmp_ok($lateness, '>', 1000, 'it has stood still for longer than a timeout');
 note "$rounds rounds took $lateness ms";
 is(join(' ', grep { /:@{[$target->port]}$/ } map { $_->{node} } changes($monitor)), '', 'the healthy node was never taken for anything else');
 is( $monitor->safe_psql('postgres',
