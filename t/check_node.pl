@@ -167,7 +167,7 @@ is(hear($session), "1\n", 'a prober that ends leaves it to the next one');
 order($session, "SELECT octopus.check_node('$silent', $port);");
 is(hear($session), "1\n", 'which goes on');
 ok( $monitor->poll_query_until('postgres',
-		q{SELECT bool_and(next_check_time > now() + interval '1 min' AND NOT check_in_flight) FROM octopus.node_status WHERE state <> 'disabled'}),
+		q{SELECT bool_and(next_check_time > now() + interval '1 min' AND NOT in_flight) FROM octopus.node_status WHERE state <> 'disabled'}),
 	'it has been through all nodes, and leaves them alone for an hour');
 
 # ---------- who and what ----------
