@@ -6,7 +6,7 @@
  * To be preloaded (LD_PRELOAD) into a server.  While there is a file "famine" in
  * the data directory, every so many-th request for memory that one of these
  * libraries makes itself is refused, the number being what the file says.  The
- * file "famine.hit" gets a byte for each refusal.  Nobody else goes short: core
+ * file "famine.hit" gets a byte for each refusal, p for libpq and c for c-ares.  Nobody else goes short: core
  * reports a lack of its own as an error, which is its business.
  *
  *-------------------------------------------------------------------------
@@ -46,6 +46,7 @@ refuse(const void *caller)
 	static __thread bool busy = false;
 	static unsigned long requests = 0;
 	Dl_info		info;
+	char		who = '\0';
 	long		every;
 	int			save_errno = errno;
 	int			fd;
@@ -53,17 +54,19 @@ refuse(const void *caller)
 	if (busy)
 		return false;
 	busy = true;
-	every = dladdr(caller, &info) != 0 && info.dli_fname != NULL &&
-		(strstr(info.dli_fname, "libpq.so") != NULL ||
-		 strstr(info.dli_fname, "libcares.so") != NULL) ? rate() : 0;
+	if (dladdr(caller, &info) != 0 && info.dli_fname != NULL)
+		who = strstr(info.dli_fname, "libpq.so") != NULL ? 'p' :
+			strstr(info.dli_fname, "libcares.so") != NULL ? 'c' : '\0';
+	every = who != '\0' ? rate() : 0;
 	busy = false;
 	errno = save_errno;
 	if (every == 0 || ++requests % every != 0)
 		return false;
 
 	fd = open("famine.hit", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (fd >= 0 && write(fd, "x", 1) == 1)
-		close(fd);
+	if (fd < 0 || write(fd, &who, 1) != 1)
+		abort();
+	close(fd);
 	errno = ENOMEM;
 	return true;
 }
