@@ -5,6 +5,7 @@
 #   make check           every test, in a sandbox that touches no installation
 #   make check-17, -18   the same in a chroot with PostgreSQL 17 or 18 (as root)
 #   make check-assert    the same with an 18 that has assertions on
+#   make check-memory    memcheck with that one, which tells valgrind of its memory
 #   make check-all       all of these
 #   make installcheck    the SQL tests on a running server that preloads the library
 #   make bench           the benchmarks, in the sandbox too (PARTS="cpu gaps")
@@ -18,7 +19,7 @@
 # what that is), so PostgreSQL's makefiles need not be there yet.
 
 PG_CONFIG ?= pg_config
-FRONT = check check-17 check-18 check-assert check-all analyse memcheck soak demo bench lint packages
+FRONT = check check-17 check-18 check-assert check-memory check-all analyse memcheck soak demo bench lint packages
 
 ifneq (,$(filter $(FRONT),$(MAKECMDGOALS)))
 
@@ -37,7 +38,10 @@ check-18:
 	@script/check-in forky 18
 
 check-assert:
-	@script/check-in forky 18 assert
+	@script/check-in forky 18 check
+
+check-memory:
+	@script/check-in forky 18 memcheck
 
 check-all:
 	@$(MAKE) check
