@@ -316,27 +316,28 @@ sub obey
 	return;
 }
 
-# A UDP and a TCP socket of the same number, any if that is 0.
+# A UDP and a TCP socket of the same number, any if that is 0; a certain one may
+# for a while be the other end of somebody's connection.
 sub sockets
 {
 	my ($port) = @_;
 
-	foreach (1 .. 100)
+	foreach (1 .. 400)
 	{
 		my $udp = IO::Socket::INET->new(
 			Proto => 'udp',
 			LocalAddr => '127.0.0.1',
-			LocalPort => $port)
-		  or die "udp: $@";
-		my $tcp = IO::Socket::INET->new(
+			LocalPort => $port);
+		my $tcp = $udp && IO::Socket::INET->new(
 			Proto => 'tcp',
 			LocalAddr => '127.0.0.1',
 			LocalPort => $udp->sockport,
 			Listen => 64,
 			ReuseAddr => 1);
 		return ($udp, $tcp) if $tcp;
+		select(undef, undef, undef, 0.05) if $port;
 	}
-	die 'no port';
+	die "no port: $@";
 }
 
 sub serve
