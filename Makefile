@@ -63,7 +63,7 @@ analyse:
 	@script/packages analyse
 	@script/analyse
 
-memcheck: packages
+memcheck:
 	@script/packages memcheck
 	@script/sandbox script/memcheck $(KINDS)
 

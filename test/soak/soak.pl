@@ -14,7 +14,7 @@ use Octopus;
 use Registry;
 use Fleet;
 use IPC::Run;
-use List::Util qw(sum0 shuffle);
+use List::Util qw(sum0);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -296,7 +296,7 @@ sub check_events
 	fail_with("transitions counted, told as events, gaps of ids, events dropped: $counts");
 }
 
-my (%rss, %fds, $checks);
+my %rss;
 sub check_prober
 {
 	my $pid = prober_pid($monitor) or return;
