@@ -188,6 +188,19 @@ oct_nodetab_has_unbound(void)
 	return pg_atomic_read_u32(&oct_table->nunbound) > 0;
 }
 
+/* Has the memory of a spec fetched, that of the next node in the chain. */
+static void
+fetch_next(int32 slot)
+{
+	int32		next = oct_slots[slot].next_in_group;
+
+	if (next == OCT_NO_SLOT)
+		return;
+	oct_prefetch(&oct_slots[next].generation);
+	for (Size at = 0; at < sizeof(OctNodeOptions); at += OCT_CACHE_LINE)
+		oct_prefetch((const char *) &oct_slots[next].spec.options + at);
+}
+
 /*
  * Tells the visitor all groups and their nodes, as they are committed.  The
  * caller holds the lock of the registry file, without which nobody changes
@@ -206,6 +219,7 @@ oct_nodetab_walk(const OctVisitor *visitor)
 		for (int32 i = oct_groups[g].first; i != OCT_NO_SLOT;
 			 i = oct_slots[i].next_in_group)
 		{
+			fetch_next(i);
 			if (!visitor->node(visitor->arg, i, &oct_slots[i].spec))
 				return false;
 		}

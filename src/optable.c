@@ -163,12 +163,12 @@ oct_optable_set_inherit(OctPolicy *policy)
 bool
 oct_optable_inherits_all(const OctPolicy *policy)
 {
+	const int  *values = (const int *) policy;
+	int			differences = 0;
+
 	for (int i = 0; i < lengthof(options); i++)
-	{
-		if (oct_optable_value(policy, &options[i]) != OCT_INHERIT)
-			return false;
-	}
-	return true;
+		differences |= values[i] ^ OCT_INHERIT;
+	return differences == 0;
 }
 
 /* Fills in what the policy leaves to another one. */

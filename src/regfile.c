@@ -11,35 +11,39 @@
 #include "pairs.h"
 #include "regfile.h"
 
-/* a number as text, its terminating zero included */
-#define OCT_DIGITS_SIZE	24
+/* the digits of a number at most */
+#define OCT_DIGITS_SIZE	20
 
-/* Makes a number text, ten times as fast as snprintf: each node has two. */
-static const char *
-format_number(uint64 number, char *buf)
+/*
+ * A line being made.  The longest one, a group's, has two names and a policy,
+ * each byte of which may be escaped, so all fit.
+ */
+typedef struct OctLine
 {
-	char	   *at = &buf[OCT_DIGITS_SIZE - 1];
-
-	*at = '\0';
-	do
-	{
-		*--at = '0' + number % 10;
-		number /= 10;
-	} while (number > 0);
-	return at;
-}
+	char	   *end;
+	char		bytes[OCT_REGFILE_LINE_SIZE];
+} OctLine;
 
 /* The letter after the backslash that a special character becomes, or 0. */
 static const char escapes[256] = {
 	['\\'] = '\\', ['\t'] = 't', ['\n'] = 'n', ['\r'] = 'r'
 };
 
-/* Appends a field, preceded by a tab unless it is the first of its line. */
-static char *
-put_field(char *to, const char *field, bool first)
+static void
+begin_line(OctLine *line, const char *keyword)
 {
-	if (!first)
-		*to++ = '\t';
+	size_t		len = strlen(keyword);
+
+	memcpy(line->bytes, keyword, len);
+	line->end = line->bytes + len;
+}
+
+static void
+put_text(OctLine *line, const char *field)
+{
+	char	   *to = line->end;
+
+	*to++ = '\t';
 	for (; *field != '\0'; field++)
 	{
 		char		escape = escapes[(unsigned char) *field];
@@ -48,35 +52,52 @@ put_field(char *to, const char *field, bool first)
 			*to++ = '\\';
 		*to++ = escape != 0 ? escape : *field;
 	}
-	return to;
+	line->end = to;
 }
 
-/*
- * Writes a line.  The longest one, a group's, has two names and a policy, each
- * byte of which may be escaped, so all fit OCT_REGFILE_LINE_SIZE.
- */
-static bool
-put_line(OctRegEncoder *encoder, const char *const *fields, int nfields)
+/* Twenty times as fast as snprintf: each node has two of them. */
+static void
+put_number(OctLine *line, uint64 number)
 {
-	char		line[OCT_REGFILE_LINE_SIZE];
-	char	   *to = line;
+	char		digits[OCT_DIGITS_SIZE];
+	char	   *at = digits + sizeof(digits);
 
-	for (int i = 0; i < nfields; i++)
-		to = put_field(to, fields[i], i == 0);
-	*to++ = '\n';
+	for (; number >= 100; number /= 100)
+	{
+		unsigned int pair = (unsigned int) (number % 100);
 
+		*--at = '0' + pair % 10;
+		*--at = '0' + pair / 10;
+	}
+	*--at = '0' + number % 10;
+	if (number >= 10)
+		*--at = '0' + number / 10;
+
+	*line->end++ = '\t';
+	memcpy(line->end, at, digits + sizeof(digits) - at);
+	line->end += digits + sizeof(digits) - at;
+}
+
+static bool
+end_line(OctRegEncoder *encoder, OctLine *line)
+{
+	size_t		size;
+
+	*line->end++ = '\n';
+	size = line->end - line->bytes;
 	encoder->nlines++;
-	COMP_CRC32C(encoder->crc, line, to - line);
-	return encoder->write(encoder->arg, line, to - line);
+	COMP_CRC32C(encoder->crc, line->bytes, size);
+	return encoder->write(encoder->arg, line->bytes, size);
 }
 
 static bool
 put_number_line(OctRegEncoder *encoder, const char *keyword, uint64 number)
 {
-	char		buf[OCT_DIGITS_SIZE];
-	const char *fields[] = {keyword, format_number(number, buf)};
+	OctLine		line;
 
-	return put_line(encoder, fields, 2);
+	begin_line(&line, keyword);
+	put_number(&line, number);
+	return end_line(encoder, &line);
 }
 
 /*
@@ -87,9 +108,7 @@ bool
 oct_regfile_put_header(OctRegEncoder *encoder, OctRegWrite write, void *arg,
 					   const OctRegHeader *header)
 {
-	char		ngroups[12];
-	char		nnodes[12];
-	const char *counts[] = {"counts", ngroups, nnodes};
+	OctLine		counts;
 
 	encoder->write = write;
 	encoder->arg = arg;
@@ -98,39 +117,50 @@ oct_regfile_put_header(OctRegEncoder *encoder, OctRegWrite write, void *arg,
 	encoder->nnodes_left = header->nnodes;
 	INIT_CRC32C(encoder->crc);
 
-	snprintf(ngroups, sizeof(ngroups), "%u", header->ngroups);
-	snprintf(nnodes, sizeof(nnodes), "%u", header->nnodes);
+	begin_line(&counts, "counts");
+	put_number(&counts, header->ngroups);
+	put_number(&counts, header->nnodes);
 	return put_number_line(encoder, OCT_REGFILE_MAGIC, OCT_REGFILE_FORMAT) &&
 		put_number_line(encoder, "system", header->system_identifier) &&
 		put_number_line(encoder, "serial", header->serial) &&
 		put_number_line(encoder, "xid", header->full_xid) &&
-		put_line(encoder, counts, 3);
+		end_line(encoder, &counts);
+}
+
+/* Adds pairs to a line that has OCT_REGFILE_FIELDS; false if it gets too many. */
+static bool
+put_pairs(OctLine *line, const OctPairs *pairs)
+{
+	int			nfields = OCT_REGFILE_FIELDS;
+	uint32		position = 0;
+	const char *pair;
+
+	while ((pair = oct_pairs_next(pairs, &position)) != NULL)
+	{
+		if (nfields++ == OCT_REGFILE_MAX_FIELDS)
+			return false;
+		put_text(line, pair);
+	}
+	return true;
 }
 
 /* Refuses, like the decoder, a group that has no names. */
 bool
 oct_regfile_put_group(OctRegEncoder *encoder, const OctGroup *group)
 {
-	char		dboid[12];
-	char		serverid[12];
-	const char *fields[OCT_REGFILE_MAX_FIELDS] = {"group", dboid, group->dbname,
-	serverid, group->server_name};
-	int			nfields = OCT_REGFILE_FIELDS;
-	uint32		position = 0;
-	const char *pair;
+	OctLine		line;
 
 	if (group->dbname[0] == '\0' || group->server_name[0] == '\0')
 		return false;
-	snprintf(dboid, sizeof(dboid), "%u", group->key.dboid);
-	snprintf(serverid, sizeof(serverid), "%u", group->key.serverid);
-	while ((pair = oct_pairs_next(&group->policy, &position)) != NULL)
-	{
-		if (nfields == OCT_REGFILE_MAX_FIELDS)
-			return false;
-		fields[nfields++] = pair;
-	}
+	begin_line(&line, "group");
+	put_number(&line, group->key.dboid);
+	put_text(&line, group->dbname);
+	put_number(&line, group->key.serverid);
+	put_text(&line, group->server_name);
+	if (!put_pairs(&line, &group->policy))
+		return false;
 	encoder->ngroups_left--;
-	return put_line(encoder, fields, nfields);
+	return end_line(encoder, &line);
 }
 
 /* What a node says itself, as pairs. */
@@ -160,24 +190,19 @@ get_node_pairs(const OctNodeOptions *options, OctPairs *pairs)
 bool
 oct_regfile_put_node(OctRegEncoder *encoder, const OctNodeSpec *spec)
 {
-	char		port[OCT_DIGITS_SIZE];
-	char		registered_at[OCT_DIGITS_SIZE];
+	OctLine		line;
 	OctPairs	pairs;
-	const char *fields[OCT_REGFILE_MAX_FIELDS];
-	int			nfields = 0;
-	uint32		position = 0;
 
-	fields[nfields++] = "node";
-	fields[nfields++] = spec->name;
-	fields[nfields++] = format_number(spec->port, port);
-	fields[nfields++] = format_number(Max(spec->options.registered_at, 0),
-									  registered_at);
-	fields[nfields++] = spec->options.registered_by;
+	begin_line(&line, "node");
+	put_text(&line, spec->name);
+	put_number(&line, spec->port);
+	put_number(&line, Max(spec->options.registered_at, 0));
+	put_text(&line, spec->options.registered_by);
 	get_node_pairs(&spec->options, &pairs);
-	while ((fields[nfields] = oct_pairs_next(&pairs, &position)) != NULL)
-		nfields++;
+	if (!put_pairs(&line, &pairs))
+		return false;
 	encoder->nnodes_left--;
-	return put_line(encoder, fields, nfields);
+	return end_line(encoder, &line);
 }
 
 /* Refuses to end a file that does not hold what its header says. */
@@ -185,14 +210,15 @@ bool
 oct_regfile_put_end(OctRegEncoder *encoder)
 {
 	pg_crc32c	crc = encoder->crc;
-	char		nlines[12];
+	OctLine		line;
 	char		hex[12];
-	const char *fields[] = {"end", nlines, hex};
 
 	if (encoder->ngroups_left != 0 || encoder->nnodes_left != 0)
 		return false;
 	FIN_CRC32C(crc);
-	snprintf(nlines, sizeof(nlines), "%u", encoder->nlines);
 	snprintf(hex, sizeof(hex), "%08x", crc);
-	return put_line(encoder, fields, 3);
+	begin_line(&line, "end");
+	put_number(&line, encoder->nlines);
+	put_text(&line, hex);
+	return end_line(encoder, &line);
 }
