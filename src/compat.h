@@ -31,7 +31,7 @@
 #include "varatt.h"
 #endif
 
-/* Takes a lock if it is free and there is room to note it; does not throw. */
+/* Takes a lock if it is free.  Raises an error only without memory to note it. */
 static inline bool
 oct_try_lock(const LOCKTAG *tag, LOCKMODE mode)
 {

@@ -5,7 +5,7 @@
  *
  * Reading is done in the postmaster, too, so it uses neither palloc nor
  * anything else that throws.  Writing streams the table of nodes, as it will
- * be with some changes applied, to a file and flushes it to disk; nobody sees
+ * be with some changes applied, to a file and flushes it to disk; nobody believes
  * the file until registry.c gives it its name.
  *
  * Behind its last line a file is filled up with empty ones: one that is written
@@ -110,10 +110,15 @@ read_file(const char *path, char **data, size_t *size)
 	return save_errno == 0;
 }
 
-/* How much of the data is not filling? */
+/*
+ * How much of the data is not filling?  A base backup fills up with zeros what it
+ * found shorter than it had expected.
+ */
 static size_t
 used_size(const char *data, size_t size)
 {
+	while (size > 0 && data[size - 1] == '\0')
+		size--;
 	while (size > 1 && data[size - 1] == '\n' && data[size - 2] == '\n')
 		size--;
 	return size;
@@ -146,6 +151,7 @@ oct_regdisk_read(const char *path, OctRegImage *image)
 	snprintf(image->cause, sizeof(image->cause), "line %u: %s",
 			 error.line, error.cause);
 	oct_regdisk_free(image);
+	image->header = (OctRegHeader) {0};
 	image->state = OCT_REG_BAD;
 }
 
@@ -179,9 +185,9 @@ flush_buffer(OctRegWriter *writer)
 	{
 		ssize_t		n;
 
-		/* if write didn't set errno, assume the problem is no disk space */
-		errno = ENOSPC;
 		n = write(writer->fd, buffer + done, writer->used - done);
+		if (n == 0)
+			errno = ENOSPC;		/* as far as can be told */
 		if (n <= 0 && errno != EINTR)
 			return false;
 		if (n > 0)
@@ -373,7 +379,8 @@ static bool
 flush_with_wal(int fd, XLogRecPtr lsn)
 {
 #ifdef HAVE_SYNC_FILE_RANGE
-	(void) sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	if (enableFsync)
+		(void) sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 #endif
 	XLogFlush(lsn);
 	return pg_fdatasync(fd) == 0;

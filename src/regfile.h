@@ -20,6 +20,8 @@
  *	  ...
  *	  end <TAB> lines above <TAB> CRC-32C of all bytes above, in hex
  *
+ * On disk empty lines follow, which are not for the decoder; see regdisk.c.
+ *
  * Pure: files and transactions are the business of registry.c.  Nothing
  * throws, nothing allocates.
  *

@@ -25,7 +25,8 @@
 /*
  * The pending file has two names, taken in turn, and so has the file that becomes
  * it.  What a transaction does to the names need not be durable before the next
- * one does the same, then: no name is used again before a flush of the directory.
+ * one does the same, then: no name changes hands again before a flush of the
+ * directory.
  */
 #define OCT_TURNS			2
 

@@ -29,7 +29,8 @@
 
 /*
  * Opens a file to write it over; -1 if it is not there, has another name, too, or
- * is open elsewhere.  Until it is closed, who opens it waits.
+ * is open elsewhere.  Until it is closed, who opens it waits, as long as the kernel
+ * lets a lease last (45 s, unless set otherwise).
  */
 static int
 open_unused(const char *path)

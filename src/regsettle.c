@@ -117,6 +117,22 @@ settle_turn(int turn, const OctRegImage *image, int elevel)
 	return true;
 }
 
+/* Settles both, the older one first: the newer one counts if both do. */
+static bool
+settle_turns(const OctRegImage images[OCT_TURNS], int elevel)
+{
+	int			older = images[0].header.serial <= images[1].header.serial ? 0 : 1;
+
+	for (int i = 0; i < OCT_TURNS; i++)
+	{
+		int			turn = (older + i) % OCT_TURNS;
+
+		if (!settle_turn(turn, &images[turn], elevel))
+			return false;
+	}
+	return true;
+}
+
 /*
  * Settles what was left over.  The caller holds the lock of the registry file.
  * Reports a failure at elevel and returns false.
@@ -125,24 +141,22 @@ bool
 oct_registry_settle_pending(int elevel)
 {
 	OctRegImage images[OCT_TURNS];
-	int			older;
-	bool		done;
+	volatile bool done = false;
 
 	oct_registry_forget_files();
 	for (int i = 0; i < OCT_TURNS; i++)
 		oct_regdisk_read(oct_registry_pending[i], &images[i]);
-	done = settle_renamed(oct_registry_has_pending(), elevel);
-
-	/* the newer one counts if both do */
-	older = images[0].header.serial <= images[1].header.serial ? 0 : 1;
-	for (int i = 0; i < OCT_TURNS && done; i++)
+	PG_TRY();
 	{
-		int			turn = (older + i) % OCT_TURNS;
-
-		done = settle_turn(turn, &images[turn], elevel);
+		done = settle_renamed(oct_registry_has_pending(), elevel) &&
+			settle_turns(images, elevel);
 	}
-	for (int i = 0; i < OCT_TURNS; i++)
-		oct_regdisk_free(&images[i]);
+	PG_FINALLY();
+	{
+		for (int i = 0; i < OCT_TURNS; i++)
+			oct_regdisk_free(&images[i]);
+	}
+	PG_END_TRY();
 	if (done)
 		oct_registry->left_over = false;
 	return done;
@@ -172,14 +186,19 @@ oct_registry_settle(int elevel)
 }
 
 /*
- * At XACT_EVENT_PRE_COMMIT of any transaction that has an id, before its commit
- * record: sees to it that what was left over by a crash has been judged.  Of the
- * ids handed out since the server started none has committed by then, so none
- * can vouch for an image that it did not write.  Waits for nobody.
+ * At XACT_EVENT_PRE_COMMIT of any transaction, which may get an id only after
+ * that (NOTIFY does): sees to it that what was left over by a crash has been
+ * judged.  Of the ids handed out since the server started none has committed by
+ * then, so none can vouch for an image that it did not write.  Waits for nobody.
+ *
+ * Known weakness: while writes are refused nothing is settled, so what nobody can
+ * judge then is judged by the next server, which may find its id committed.
  */
 void
 oct_registry_judge(void)
 {
+	if (!oct_registry_must_settle() || RecoveryInProgress())
+		return;
 	for (int i = 0; i < OCT_TURNS && oct_registry->left_over; i++)
 	{
 		OctRegImage image;

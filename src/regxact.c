@@ -268,19 +268,13 @@ has_nodes_to_drop(bool drop)
 
 /* ---------- the transaction's end ---------- */
 
-/*
- * Prepares the changes.  DROP DATABASE must commit: a failure is a warning then,
- * and leaves orphans for the prober to drop.
- */
+/* Prepares the changes; if the transaction must commit a failure is a warning. */
 static void
-prepare_commit(void)
+prepare_changes(bool must_commit)
 {
-	bool		must_commit = OidIsValid(dropped_database) &&
-		has_nodes_to_drop(false);
 	int			elevel = must_commit ? WARNING : ERROR;
 
-	if ((oct_pending_count() == 0 && !must_commit && !oct_touched_any()) ||
-		!oct_registry_open(elevel, oct_pending_drops_only()))
+	if (!oct_registry_open(elevel, oct_pending_drops_only()))
 		return;
 	if (must_commit)
 		(void) has_nodes_to_drop(true);
@@ -290,6 +284,27 @@ prepare_commit(void)
 	if (n_net_changes > 0 &&
 		!oct_registry_prepare(net_changes, n_net_changes, elevel))
 		n_net_changes = 0;
+}
+
+/*
+ * Prepares the changes, if there are any.  DROP DATABASE must commit: it cannot be
+ * cancelled meanwhile (a warning would look for that), and a failure leaves orphans
+ * for the prober to drop.
+ */
+static void
+prepare_commit(void)
+{
+	bool		must_commit = OidIsValid(dropped_database) &&
+		has_nodes_to_drop(false);
+
+	if (must_commit)
+	{
+		HOLD_INTERRUPTS();
+		prepare_changes(true);
+		RESUME_INTERRUPTS();
+	}
+	else if (oct_pending_count() > 0 || oct_touched_any())
+		prepare_changes(false);
 }
 
 static void
@@ -309,8 +324,7 @@ xact_callback(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
-				oct_registry_judge();
+			oct_registry_judge();
 			prepare_commit();
 			break;
 

@@ -38,6 +38,7 @@ my $filled = read_bytes($path);
 (my $good = $filled) =~ s/\n+\z/\n/;
 my $half = substr($good, 0, length($good) / 2);
 (my $edited = $good) =~ s/127\.0\.0\.2/127.0.0.3/ or die;
+(my $boastful = $good) =~ s/^(counts\t\d+\t)\d+$/${1}2000000000/m or die;
 (my $newer = $good) =~ s/^(octopus_fdw registry\t)2/${1}3/ or die;
 (my $noise = $good) =~ tr/\0-\377/\200-\377\0-\177/;
 
@@ -55,6 +56,11 @@ my @cases = (
 	],
 	[ 'that goes on', put($filled . '#'), 'line \d+: the file goes on behind its last line' ],
 	[ 'edited', put($edited), 'line \d+: the checksum does not match' ],
+	[
+		'that says it holds more than any memory would',
+		put($boastful),
+		'line \d+: the file has not the number of records that its header says'
+	],
 	[
 		'of another version',
 		put(image($newer)),
@@ -128,7 +134,8 @@ unlink $path;
 
 # ---------- the good one comes back ----------
 
-write_bytes($path, $good);
+# A base backup fills up with zeros what became shorter.
+write_bytes($path, $good . "\0" x 5000);
 $monitor->start;
 is(registered($monitor), '127.0.0.1 127.0.0.2', 'with the good file all is well');
 is(registered($monitor, 'east'), '127.0.0.1', 'for every group');

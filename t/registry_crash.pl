@@ -108,11 +108,20 @@ no_fault($monitor);
 is(ask($session, insert('127.0.0.4')), '', 'the next one of the same session works');
 on_disk($monitor, [ map { "127.0.0.$_" } 1 .. 4 ], 'and stands in the file');
 
-# DROP DATABASE cannot fail any more when it comes to the file.
+# DROP DATABASE cannot fail any more when it comes to the file, nor be cancelled
+# where it warns of that.
 $monitor->safe_psql('postgres', 'CREATE DATABASE doomed');
 $monitor->safe_psql('doomed', 'CREATE EXTENSION octopus_fdw;' . insert('127.1.0.3'));
-fault($monitor, 'write .tmp 1 ' . ENOSPC);
-like(attempt($monitor, 'DROP DATABASE doomed;'), qr/WARNING:  53100: /, 'DROP DATABASE warns');
+my $dropping = session($monitor);
+fault($monitor, 'write .tmp 1 stop');
+order($dropping, 'DROP DATABASE doomed;');
+wait_until(sub { fault_hit($monitor) ne '' }, 'DROP DATABASE is stopped at the file');
+my ($dropper) = fault_hit($monitor) =~ /^(\d+)/;
+fault($monitor, 'rename .pending 1 ' . EIO);
+is($monitor->safe_psql('postgres', "SELECT pg_cancel_backend($dropper)"), 't', 'it is to be cancelled');
+kill('CONT', $dropper);
+like(hear($dropping), qr/^(?!.*ERROR).*WARNING:  58030: /s, 'but warns and goes on');
+$dropping->{run}->finish;
 no_fault($monitor);
 is($monitor->safe_psql('postgres', "SELECT count(*) FROM pg_database WHERE datname = 'doomed'"),
 	'0', 'and goes through');
@@ -247,6 +256,24 @@ kill_everything($monitor);
 $monitor->start;
 wait_until($settled, 'so does a start');
 is(registered($monitor), "$four 127.0.0.5", 'which changes nothing else');
+
+# ---------- what cannot be settled is not kept in memory ----------
+
+$monitor->append_conf('postgresql.conf', 'octopus.max_nodes = 10000');
+$monitor->restart;
+$monitor->safe_psql('postgres', "INSERT INTO octopus.nodes SELECT '127.2.0.1', i FROM generate_series(1, 5000) i");
+add_unrenamed('127.0.0.6');
+my $patient = session($monitor);
+my $memory = "SELECT substring(pg_read_file('/proc/self/status') FROM 'VmData:\\s+(\\d+)');";
+my $failing = insert('127.0.0.7');
+ask($patient, $failing) foreach 1 .. 10;
+my ($before) = ask($patient, $memory) =~ /(\d+)/;
+ask($patient, $failing) foreach 1 .. 50;
+my ($after) = ask($patient, $memory) =~ /(\d+)/;
+cmp_ok($after - $before, '<', 5000, 'who tries again and again needs no more memory, in kB');
+like(ask($patient, $failing), qr/could not rename/, 'in vain');
+$patient->{run}->finish;
+no_fault($monitor);
 $monitor->safe_psql('postgres', 'DELETE FROM octopus.nodes');
 $monitor->stop;
 
