@@ -92,7 +92,7 @@ WARNINGS = -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers $(WERROR)
 PG_CPPFLAGS = -isystem $(includedir_server) -isystem $(libpq_srcdir)
 PG_CFLAGS = $(WARNINGS)
-SHLIB_LINK = $(libpq) -lcares
+SHLIB_LINK = $(libpq) -lcares $(filter -lssl -lcrypto,$(LIBS))
 
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
 ISOLATION = $(patsubst specs/%.spec,%,$(sort $(wildcard specs/*.spec)))
@@ -115,7 +115,7 @@ CLIENT_LIBS = -L$(pkglibdir) -lpgcommon -lpgport $(libpq)
 
 # Floor 0 outside the server, with assertions and sanitizers on.
 FLOOR0 = policy probe wire wiresend wireerror timerq printable pairs optable \
-	regfile regparse namecache latency tally
+	regfile regparse namecache latency tally authguard
 FLOOR0_FILES = $(wildcard $(FLOOR0:%=src/%.c))
 UNIT = $(patsubst test/unit/%.c,build/%,$(sort $(wildcard test/unit/test_*.c))) \
 	$(FUZZED:%=build/fuzz_%)

@@ -14,10 +14,8 @@
  * 3. A session may be held (oct_pqprobe_hold): in pipeline mode, where a lone
  *	  Sync is a sign of life that costs the server next to nothing.
  *
- * libpq is cut off from the environment (see shield.c), and nothing is ever
- * pasted into a connection string.
- *
- * What its errors mean is told in cause.c.
+ * libpq is cut off from the environment (see shield.c) and from what a server had
+ * better not ask for (gate.c), and nothing is ever pasted into a connection string.
  *
  *-------------------------------------------------------------------------
  */
@@ -372,8 +370,13 @@ enter(OctPqProbe *probe, OctOutcome *outcome)
 static bool
 advance_login(OctPqProbe *probe, OctOutcome *outcome)
 {
-	PostgresPollingStatusType status = PQconnectPoll(probe->conn);
+	PostgresPollingStatusType status = PGRES_POLLING_READING;
+	OctGateState state = oct_gate_look(&probe->gate, probe->conn, probe->phase, outcome);
 
+	if (state == OCT_GATE_SHUT)
+		return false;
+	if (state == OCT_GATE_OPEN)
+		status = PQconnectPoll(probe->conn);
 	note_phase(probe);
 	switch (status)
 	{

@@ -15,6 +15,7 @@
 
 #include "octypes.h"
 
+#include "gate.h"
 #include "login.h"
 
 struct pg_conn;
@@ -30,6 +31,7 @@ typedef struct OctPqProbe
 	int			timeout_ms;
 	bool		one_socket;		/* does it keep to its socket? */
 	bool		must_use_password;
+	OctGate		gate;			/* before what libpq reads while it logs in */
 	bool		logged_in;
 	bool		well;			/* has it ended well, all that was sent being read? */
 	bool		held;			/* and does it go on as a session? */

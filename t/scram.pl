@@ -1,18 +1,62 @@
-# A server that has a password hashed millions of times, which libpq leaves to it:
-# the prober stands still meanwhile, but wrongs nobody.
+# Servers that want a password hashed for minutes, which libpq would do, and nothing
+# else meanwhile: their logins end there, in clear and under encryption, and nobody
+# waits.
 
 use strict;
 use warnings;
 
 use Octopus;
+use Tls;
 use IO::Socket::INET;
 use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $rounds = 6_000_000;
-my $target = target('target');
+my $dear = 3_000_000;		# two seconds, where a password is hashed fast
+my $too_dear = 'the server wants the password hashed more than 100000 times';
+
+# ---------- a real server ----------
+
+# What it keeps of a password that nobody knows.
+sub verifier
+{
+	my ($rounds) = @_;
+	my $key = 'A' x 43 . '=';
+	return "SCRAM-SHA-256\$$rounds:c2FsdHNhbHRzYWx0c2FsdA==\$$key:$key";
+}
+
+make_ca('ours');
+make_certificate('good', 'ours', 'db.test', 0, 'db.test', 'localhost');
+my $target = tls_target('good');
+my $port = $target->port;
+$target->safe_psql('postgres', "CREATE ROLE watch LOGIN PASSWORD 'secret';
+	CREATE ROLE dearest LOGIN PASSWORD '" . verifier(100_000) . "';
+	CREATE ROLE dear LOGIN PASSWORD '" . verifier($dear) . "'");
+admit($target, 'host all all 127.0.0.1/32 scram-sha-256');
+
+my $monitor = monitor('monitor', timeout => '30s', max_retries => 0, 'octopus.log_checks' => 'all');
+my @node = ('127.0.0.1', $port);
+
+foreach my $mode ('disable', 'require')
+{
+	my @logs_in = ([@node], [qw(connection query)]);
+
+	check($monitor, "sslmode $mode, a password as usual", "sslmode '$mode'",
+		"user 'watch', password 'secret'", 'ok', 1, @logs_in);
+	like(
+		check($monitor, "sslmode $mode, one that is hashed as often as may be", "sslmode '$mode'",
+			"user 'dearest', password 'secret'", 'auth_failed', 0, @logs_in),
+		qr/password authentication failed/,
+		'it is hashed');
+	like(
+		check($monitor, "sslmode $mode, one that is hashed too often", "sslmode '$mode'",
+			"user 'dear', password 'secret'", 'auth_failed', 0, @logs_in),
+		qr/\Q$too_dear\E/,
+		'it is not');
+}
+
+# ---------- a hostile one ----------
 
 # The next message of the client, without its type if that is to be there.
 sub hear
@@ -25,11 +69,67 @@ sub hear
 	return $body;
 }
 
-sub say_to
+sub request
 {
-	my ($client, $body) = @_;
-	return syswrite($client, pack('a N a*', 'R', 4 + length $body, $body));
+	my ($code, $rest) = @_;
+	return pack('a N N a*', 'R', 8 + length $rest, $code, $rest);
 }
+
+sub dribble
+{
+	my ($client, $bytes) = @_;
+	foreach my $byte (split //, $bytes)
+	{
+		syswrite($client, $byte);
+		select(undef, undef, undef, 0.002);
+	}
+	return;
+}
+
+my $refusal = "SFATAL\0C28P01\0Mno\0\0";
+my $error = pack('a N a*', 'E', 4 + length $refusal, $refusal);
+my $offer = request(10, "SCRAM-SHA-256\0\0");
+
+# Offers SCRAM and asks for so many rounds.
+sub challenge
+{
+	my ($client, $rounds, $say) = @_;
+
+	$say->($client, $offer);
+	my ($nonce) = hear($client, 1) =~ /r=([^,]+)/ or return;
+	$say->($client, request(11, "r=${nonce}x,s=c2FsdA==,i=$rounds"));
+	hear($client, 1);
+	return;
+}
+
+my $say = sub { syswrite($_[0], $_[1]) };
+my %behaviours = (
+
+	# each byte for itself, of a login that is as it has to be
+	dribbling => sub { challenge($_[0], 4096, \&dribble); dribble($_[0], $error) },
+	dribbling_dearly => sub { challenge($_[0], $dear, \&dribble) },
+
+	# the first time well, the second time, which is without encryption, too, not
+	twofold => sub {
+		my ($client, $times) = @_;
+		challenge($client, $times == 1 ? 4096 : $dear, $say);
+		$say->($client, $error);
+	},
+
+	# something else in between
+	disorderly => sub {
+		my ($client) = @_;
+		$say->($client, $offer);
+		hear($client, 1);
+		$say->($client, request(5, 'salt'));
+	},
+	late => sub {
+		my ($client) = @_;
+		$say->($client, request(5, 'salt'));
+		hear($client, 1);
+		challenge($client, $dear, $say);
+	},
+	long => sub { $say->($_[0], pack('a N N', 'R', 1_000_000, 11)); hear($_[0], 1) });
 
 my $server = IO::Socket::INET->new(
 	LocalAddr => '127.0.0.1',
@@ -38,43 +138,43 @@ my $server = IO::Socket::INET->new(
 my $pid = fork() // die "cannot fork: $!";
 if ($pid == 0)
 {
+	my %times;
 	$SIG{PIPE} = 'IGNORE';
 	while (my $client = $server->accept)
 	{
-		hear($client, 0);
-		say_to($client, pack('N a*', 10, "SCRAM-SHA-256\0\0"));
-		my ($nonce) = hear($client, 1) =~ /r=([^,]+)/;
-		say_to($client, pack('N a*', 11, "r=${nonce}x,s=c2FsdA==,i=$rounds")) if defined $nonce;
-		hear($client, 1);
+		my $hello = hear($client, 0);
+		if ($hello !~ /user\0/)		# it would be encrypted
+		{
+			syswrite($client, 'N');
+			$hello = hear($client, 0);
+		}
+		my ($user) = $hello =~ /user\0(\w+)\0/ or next;
+		$behaviours{$user}->($client, ++$times{$user});
 		close $client;
 	}
 	POSIX::_exit(0);
 }
+@node = ('127.0.0.1', $server->sockport);
 
-my $monitor = monitor('monitor', period => '50ms', timeout => '1s', retry_delay => '10ms', max_retries => 0);
-register($monitor, [ '127.0.0.1', $target->port ]);
-wait_health($monitor, '127.0.0.1', $target->port, 1, 'a healthy node');
-is($monitor->safe_psql('postgres', 'SELECT octopus.reset_stats() IS NOT NULL'), 't', 'counts begin anew');
-new_log($monitor);
-my $port = $server->sockport;
-$monitor->safe_psql('postgres', "CREATE SERVER lured FOREIGN DATA WRAPPER octopus_fdw OPTIONS (sslmode 'disable');
-	CREATE USER MAPPING FOR PUBLIC SERVER lured OPTIONS (user 'watch', password 'secret');
-	CREATE FOREIGN TABLE lured (node_name text, node_port int, health_status int) SERVER lured OPTIONS (table_name 'nodes');
-	INSERT INTO lured VALUES ('127.0.0.1', $port)");
-ok( $monitor->poll_query_until('postgres',
-		"SELECT void_count + failure_count > 0 FROM octopus.node_stats WHERE server_name = 'lured'"),
-	'the hostile one has been probed');
-$monitor->safe_psql('postgres', 'DELETE FROM lured');
-ok( $monitor->poll_query_until('postgres',
-		"SELECT last_check_time > now() - interval '1 s' AND health_status = 1 FROM octopus.node_status WHERE server_name = 'octopus' AND (SELECT checks_in_flight <= 1 FROM octopus.monitor)"),
-	'the prober goes on');
-my $lateness = $monitor->safe_psql('postgres', 'SELECT max_lateness FROM octopus.monitor');
-cmp_ok($lateness, '>', 1000, 'it has stood still for longer than a timeout');
-note "$rounds rounds took $lateness ms";
-is(join(' ', grep { /:@{[$target->port]}$/ } map { $_->{node} } changes($monitor)), '', 'the healthy node was never taken for anything else');
-is( $monitor->safe_psql('postgres',
-		"SELECT failure_count FROM octopus.node_stats WHERE server_name = 'octopus'"),
-	0, 'nor did a check of it fail');
+my $disorder = 'the server asks for what no server does';
+foreach my $case (
+	[ 'dribbling', 'auth_failed', 'refused the login: no ' ],
+	[ 'dribbling_dearly', 'auth_failed', $too_dear ],
+	[ 'twofold', 'auth_failed', $too_dear, "sslmode 'allow'" ],
+	[ 'disorderly', 'protocol_error', $disorder ],
+	[ 'late', 'protocol_error', $disorder ],
+	[ 'long', 'protocol_error', $disorder ])
+{
+	my ($user, $outcome, $words, $options) = @$case;
+	like(
+		check($monitor, $user, $options // "sslmode 'disable'", "user '$user', password 'secret'",
+			$outcome, 0, [@node], ['connection']),
+		qr/$words/,
+		'in these words');
+}
+
+cmp_ok($monitor->safe_psql('postgres', 'SELECT max_lateness FROM octopus.monitor'),
+	'<', 1000, 'the prober has never stood still');
 
 kill 'TERM', $pid;
 waitpid $pid, 0;
