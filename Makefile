@@ -4,9 +4,10 @@
 #   make demo            watch it at work (KEEP=1 leaves the demo running)
 #   make check           every test, in a sandbox that touches no installation
 #   make check-17, -18   the same in a chroot with PostgreSQL 17 or 18 (as root)
+#   make check-19        the same with 19, of which there may be no release yet
 #   make check-assert    the same with an 18 that has assertions on
 #   make check-memory    memcheck with that one, which tells valgrind of its memory
-#   make check-all       all of these
+#   make check-all       all of these; 19 may fail
 #   make installcheck    the SQL tests on a running server that preloads the library
 #   make bench           the benchmarks, in the sandbox too (PARTS="cpu gaps")
 #   make fuzz            mutations against what reads bytes of others (clang; SECONDS=60 each)
@@ -19,7 +20,7 @@
 # what that is), so PostgreSQL's makefiles need not be there yet.
 
 PG_CONFIG ?= pg_config
-FRONT = check check-17 check-18 check-assert check-memory check-all analyse memcheck soak demo bench lint packages
+FRONT = check check-17 check-18 check-19 check-assert check-memory check-all analyse memcheck soak demo bench lint packages
 
 ifneq (,$(filter $(FRONT),$(MAKECMDGOALS)))
 
@@ -37,6 +38,9 @@ check-17:
 check-18:
 	@script/check-in forky 18
 
+check-19:
+	@script/check-in experimental 19
+
 check-assert:
 	@script/check-in forky 18 check
 
@@ -48,6 +52,8 @@ check-all:
 	@$(MAKE) check-17
 	@$(MAKE) check-18
 	@$(MAKE) check-assert
+	@$(MAKE) check-memory
+	-@$(MAKE) check-19
 
 demo: packages
 	@script/sandbox script/demo

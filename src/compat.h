@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * compat.h
- *	  What differs between PostgreSQL 15 and 18, as functions, so that no
+ *	  What differs between PostgreSQL 15 and 19, as functions, so that no
  *	  logic elsewhere asks for a version.
  *
  *-------------------------------------------------------------------------
@@ -53,6 +53,13 @@ oct_interval_is_endless(const Interval *interval)
 	return false;
 #endif
 }
+
+/* What pqsignal takes for a signal to be ignored. */
+#if PG_VERSION_NUM >= 190000
+#define OCT_SIG_IGN		PG_SIG_IGN
+#else
+#define OCT_SIG_IGN		SIG_IGN
+#endif
 
 /* The number by which other processes find this one's PGPROC. */
 static inline int

@@ -29,6 +29,7 @@
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 #include "adopt.h"
