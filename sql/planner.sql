@@ -103,7 +103,6 @@ SELECT c.condition, t.* FROM (VALUES
   (15, $$node_name LIKE 'node1' AND node_port = 5430$$),
   (16, $$NOT node_name = 'node1' AND node_port = 5430$$),
   (17, $$node_name <> 'node1' AND node_port = 5430$$),
-  (18, $$node_name IS NOT DISTINCT FROM 'node1' AND node_port = 5430$$),
   (19, $$lower(node_name) = 'node1' AND node_port = 5430$$),
   (20, $$node_name = node_name AND node_port = 5430$$),
   (21, $$node_name = 'node' || node_port - 5429 AND node_port = 5430$$),

@@ -22,7 +22,7 @@ our @EXPORT = qw(
   monitor configure target
   register health wait_health tally wait_tally new_log changes
   postmaster_pid prober_pid wait_prober gone wait_until elapsed
-  freeze thaw proc_status cpu_seconds
+  freeze thaw proc_status cpu_seconds spawn
 );
 
 # settings that most tests give, by a short name
@@ -259,6 +259,20 @@ sub thaw
 	delete $frozen{$pid};
 	kill('CONT', $pid) or $!{ESRCH} or die "cannot continue process $pid: $!";
 	return;
+}
+
+# Has a piece of a test done by a process of its own, whose number is returned.  What
+# Cluster does when a test ends or is told to is not for that one.
+sub spawn
+{
+	my ($work) = @_;
+	my $pid = fork() // die "cannot fork: $!";
+	return $pid if $pid;
+
+	$SIG{$_} = 'DEFAULT' foreach qw(INT TERM __DIE__);
+	$SIG{PIPE} = 'IGNORE';
+	eval { $work->(); 1 } or print STDERR $@;
+	POSIX::_exit(0);
 }
 
 # Before Cluster's own, which stops the servers: a stopped one would not obey.

@@ -146,13 +146,9 @@ open(my $journal, '>>', $path) or die;
 my @pids;
 foreach my $name (@names)
 {
-	my $pid = fork() // die "cannot fork: $!";
-	if ($pid == 0)
-	{
+	push @pids, spawn(sub {
 		serve($journal, map { $_ => $way_of{$_} } grep { $way_of{$_}[1] eq $name } keys %way_of);
-		POSIX::_exit(0);
-	}
-	push @pids, $pid;
+	});
 }
 close $_->[0] foreach values %way_of;
 

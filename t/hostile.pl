@@ -7,7 +7,6 @@ use warnings;
 use Octopus;
 use Fleet;
 use IO::Socket::INET;
-use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -35,12 +34,7 @@ my $babbler = IO::Socket::INET->new(
 	LocalAddr => '127.0.0.1',
 	Listen => 5,
 	Proto => 'tcp') or die "cannot listen: $!";
-my $babbler_pid = fork() // die "cannot fork: $!";
-if ($babbler_pid == 0)
-{
-	babble($babbler);
-	POSIX::_exit(0);
-}
+my $babbler_pid = spawn(sub { babble($babbler) });
 
 my $fleet = Fleet->new(slow_ms => 200, dribble_ms => 1);
 my $port = $fleet->port;

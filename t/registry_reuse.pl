@@ -113,13 +113,10 @@ no_fault($monitor);
 my ($writer, undef, $file) = split / /, fault_hit($monitor);
 
 pipe(my $from, my $to) or die "cannot make a pipe: $!";
-my $child = fork;
-if (!$child)
-{
+my $child = spawn(sub {
 	my $bytes = read_bytes($monitor->data_dir . '/' . ($file =~ s{.*/}{}r)) // 'nothing';
 	syswrite $to, "opened\n" . (eval { parse($bytes)->{serial} } // 'torn');
-	POSIX::_exit(0);
-}
+});
 wait_until(
 	sub {
 		open(my $wchan, '<', "/proc/$child/wchan") or return 0;

@@ -9,7 +9,6 @@ use Octopus;
 use Tls;
 use IO::Select;
 use IO::Socket::INET;
-use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -42,13 +41,7 @@ foreach my $case (
 	my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 16)
 	  or die "cannot listen: $!";
 	my $port = PostgreSQL::Test::Cluster::get_free_port();
-	my $relay = fork;
-
-	if (!$relay)
-	{
-		relay(scalar $listener->accept, $port, $says);
-		POSIX::_exit(0);
-	}
+	my $relay = spawn(sub { relay(scalar $listener->accept, $port, $says) });
 	my $seen = check($monitor, $what, "sslmode 'require'", $login, $outcome, $health,
 		[ 'db.test', $listener->sockport, '127.0.0.1' ], ['connection']);
 	my ($took) = $seen =~ /check of node .*, ([\d.]+) ms/;

@@ -73,15 +73,12 @@ check($monitor, 'the right name still', $full, '', 'ok, phase (?:auth|query)', 1
 # second thing that is encrypted: the first ends the handshake of TLS 1.3.
 my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 16)
   or die "cannot listen: $!";
-my $relay = fork;
-if (!$relay)
-{
+my $relay = spawn(sub {
 	while (my $client = $listener->accept)
 	{
 		relay($client);
 	}
-	POSIX::_exit(0);
-}
+});
 check($monitor, 'an end after the handshake', "sslmode 'require'", '',
 	'connection_reset, phase (?:startup|auth)', 0, [ 'db.test', $listener->sockport, '127.0.0.1' ]);
 kill 'KILL', $relay;

@@ -7,7 +7,6 @@ use warnings;
 
 use Octopus;
 use IO::Socket::INET;
-use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -31,19 +30,14 @@ foreach my $kind (sort keys %said)
 	my $fields = "SFATAL\0VFATAL\0C28000\0M$said{$kind}\0\0";
 
 	$port{$kind} = $server->sockport;
-	my $pid = fork() // die "cannot fork: $!";
-	if ($pid == 0)
-	{
-		$SIG{PIPE} = 'IGNORE';
+	push @pids, spawn(sub {
 		while (my $client = $server->accept)
 		{
 			sysread($client, my $startup, 8192);
 			syswrite($client, pack('a N a*', 'E', 4 + length $fields, $fields));
 			close $client;
 		}
-		POSIX::_exit(0);
-	}
-	push @pids, $pid;
+	});
 }
 
 my $monitor = monitor('monitor', period => '200ms', timeout => '10s');
