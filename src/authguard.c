@@ -4,7 +4,9 @@
  *	  What a server asks of who logs in; see authguard.h.
  *
  * Messages and codes are those of PostgreSQL's documentation of its protocol,
- * the challenge is the server-first-message of RFC 5802.
+ * the challenge is the server-first-message of RFC 5802.  libpq goes by the
+ * contents of a message and not by its length: what follows the contents it takes
+ * for the next message.  So here the two have to agree.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,126 +14,183 @@
 
 #include "authguard.h"
 
-/* type, length and code of a request for authentication */
-#define OCT_REQUEST_SIZE	9
+/* type and length; and a code */
+#define OCT_HEAD_SIZE			5
+#define OCT_REQUEST_SIZE		9
+
+/* the length of a request that is but its code */
+#define OCT_BARE_LENGTH			(OCT_REQUEST_SIZE - 1)
 
 /* the codes of requests that matter here */
-#define OCT_REQUEST_NONE	0	/* let in */
-#define OCT_REQUEST_GSS_GO_ON	8
-#define OCT_REQUEST_SASL	10
-#define OCT_REQUEST_CHALLENGE	11
-#define OCT_REQUEST_SASL_END	12
-
-static uint32
-read_number(const char *bytes)
+typedef enum OctRequest
 {
-	const unsigned char *b = (const unsigned char *) bytes;
+	OCT_REQUEST_NONE = 0,		/* let in */
+	OCT_REQUEST_PASSWORD = 3,
+	OCT_REQUEST_MD5 = 5,
+	OCT_REQUEST_GSS = 7,
+	OCT_REQUEST_GSS_GO_ON = 8,
+	OCT_REQUEST_SSPI = 9,
+	OCT_REQUEST_SASL = 10,
+	OCT_REQUEST_CHALLENGE = 11,
+	OCT_REQUEST_SASL_END = 12
+} OctRequest;
 
-	return (uint32) b[0] << 24 | (uint32) b[1] << 16 | (uint32) b[2] << 8 | b[3];
+/* The parts of a challenge "r=...,s=...,i=rounds". */
+typedef enum OctChallengePart
+{
+	OCT_PART_NONCE,
+	OCT_PART_SALT,
+	OCT_PART_I,					/* the letter */
+	OCT_PART_EQUALS,
+	OCT_PART_ROUNDS,			/* its first digit */
+	OCT_PART_DIGITS,			/* the others */
+	OCT_PART_REST				/* which nobody reads */
+} OctChallengePart;
+
+static OctAuthVerdict
+require(bool good)
+{
+	return good ? OCT_AUTH_PASS : OCT_AUTH_DISORDER;
+}
+
+/* What is asked for is known, and how long it is. */
+static OctAuthVerdict
+begin_request(OctAuthGuard *guard)
+{
+	switch ((OctRequest) guard->code)
+	{
+		case OCT_REQUEST_NONE:
+			guard->done = true; /* there is no authentication from here on */
+			return require(guard->length == OCT_BARE_LENGTH);
+		case OCT_REQUEST_GSS:
+			guard->gss = true;
+			return require(guard->length == OCT_BARE_LENGTH);
+		case OCT_REQUEST_GSS_GO_ON:
+			return require(guard->gss);
+		case OCT_REQUEST_PASSWORD:
+		case OCT_REQUEST_SSPI:
+			return require(guard->length == OCT_BARE_LENGTH);
+		case OCT_REQUEST_MD5:
+			return require(guard->length == OCT_BARE_LENGTH + 4);
+		case OCT_REQUEST_SASL:
+		case OCT_REQUEST_CHALLENGE:
+			guard->part = OCT_PART_NONCE;
+			guard->rounds = 0;
+			return require(guard->length > OCT_BARE_LENGTH);
+		case OCT_REQUEST_SASL_END:
+			return OCT_AUTH_PASS;
+	}
+	guard->done = true;			/* libpq refuses it */
+	return OCT_AUTH_PASS;
 }
 
 /*
- * Looks at a challenge "r=...,s=...,i=rounds".  Whoever reads numbers more freely
- * than we do, with spaces or signs, is not to be led to another one.
+ * A byte of a challenge.  Whoever reads numbers more freely than we do, with spaces
+ * or signs, is not to be led to another one.
  */
 static OctAuthVerdict
-judge_challenge(const char *bytes, size_t size)
+read_challenge(OctAuthGuard *guard, char c)
 {
-	const char *end = bytes + size;
-	const char *at = bytes;
-	uint32		rounds = 0;
-
-	for (int i = 0; i < 2; i++)
+	switch ((OctChallengePart) guard->part)
 	{
-		const char *comma = memchr(at, ',', end - at);
-
-		if (comma == NULL)
-			return OCT_AUTH_DISORDER;
-		at = comma + 1;
-	}
-	if (end - at < 3 || at[0] != 'i' || at[1] != '=' || at[2] == ',')
-		return OCT_AUTH_DISORDER;
-	for (at += 2; at < end && *at != ','; at++)
-	{
-		if (*at < '0' || *at > '9')
-			return OCT_AUTH_DISORDER;
-		rounds = rounds * 10 + (uint32) (*at - '0');
-		if (rounds > OCT_AUTH_MAX_ROUNDS)
-			return OCT_AUTH_TOO_DEAR;
+		case OCT_PART_NONCE:
+		case OCT_PART_SALT:
+			if (c == ',')
+				guard->part++;
+			return OCT_AUTH_PASS;
+		case OCT_PART_I:
+			guard->part++;
+			return require(c == 'i');
+		case OCT_PART_EQUALS:
+			guard->part++;
+			return require(c == '=');
+		case OCT_PART_ROUNDS:
+		case OCT_PART_DIGITS:
+			if (c == ',' && guard->part == OCT_PART_DIGITS)
+			{
+				guard->part = OCT_PART_REST;
+				return OCT_AUTH_PASS;
+			}
+			guard->part = OCT_PART_DIGITS;
+			if (c < '0' || c > '9')
+				return OCT_AUTH_DISORDER;
+			guard->rounds = guard->rounds * 10 + (uint32) (c - '0');
+			return guard->rounds > OCT_AUTH_MAX_ROUNDS ? OCT_AUTH_TOO_DEAR : OCT_AUTH_PASS;
+		case OCT_PART_REST:
+			break;
 	}
 	return OCT_AUTH_PASS;
 }
 
-/* Looks at a request that is there as a whole. */
+/* A byte behind the code; "last" is whether the message ends with it. */
 static OctAuthVerdict
-judge_request(OctAuthStage *stage, uint32 code, const char *rest, size_t size)
+read_contents(OctAuthGuard *guard, char c, bool last)
 {
-	OctAuthStage before = *stage;
+	bool		ends_list = c == '\0' && guard->last == '\0';
+	OctAuthVerdict verdict;
 
-	*stage = OCT_AUTH_ALL;
-	switch (code)
+	switch (guard->code)
 	{
-		case OCT_REQUEST_NONE:
-			return OCT_AUTH_PASS;
 		case OCT_REQUEST_SASL:
-			*stage = OCT_AUTH_SASL;
-			return before == OCT_AUTH_NOTHING ? OCT_AUTH_PASS : OCT_AUTH_DISORDER;
+			/* names, each terminated, to an empty one */
+			return require(ends_list == last);
 		case OCT_REQUEST_CHALLENGE:
-			return before == OCT_AUTH_SASL ? judge_challenge(rest, size) : OCT_AUTH_DISORDER;
-		case OCT_REQUEST_GSS_GO_ON:
-		case OCT_REQUEST_SASL_END:
-			return before == OCT_AUTH_ALL ? OCT_AUTH_PASS : OCT_AUTH_DISORDER;
+			verdict = read_challenge(guard, c);
+			return verdict == OCT_AUTH_PASS && last ?
+				require(guard->part >= OCT_PART_DIGITS) : verdict;
 		default:
-			return before == OCT_AUTH_NOTHING ? OCT_AUTH_PASS : OCT_AUTH_DISORDER;
+			return OCT_AUTH_PASS;
 	}
 }
 
-/*
- * Looks at the bytes that libpq would read next, while it waits for what the
- * server makes of its start-up packet or of its last answer.  To be waited for are
- * "need" bytes in all; the stage is as before then, as the bytes are seen again.
- */
-OctAuthVerdict
-oct_authguard_look(OctAuthStage *stage, const char *bytes, size_t size, size_t *need)
+/* The message has come as far as its code, if it has one. */
+static OctAuthVerdict
+read_head(OctAuthGuard *guard, char c)
 {
-	OctAuthStage reached = *stage;
-	OctAuthVerdict verdict = OCT_AUTH_PASS;
-	size_t		at = 0;
-	bool		requested = false;
+	uint32	   *number = guard->at <= OCT_HEAD_SIZE ? &guard->length : &guard->code;
 
-	while (verdict == OCT_AUTH_PASS && !(requested && at == size))
+	if (guard->at == 1)
 	{
-		size_t		left = size - at;
-		uint32		length;
-		uint32		code;
+		guard->type = c;
+		guard->length = guard->code = 0;
 
 		/* an error ends the connection, and libpq does not know other messages */
-		if (left > 0 && bytes[at] != 'R' && bytes[at] != 'v')
-			break;
-
-		*need = at + OCT_REQUEST_SIZE;
-		if (left < OCT_REQUEST_SIZE)
-			return OCT_AUTH_WAIT;
-		length = read_number(bytes + at + 1);
-		code = read_number(bytes + at + 5);
-		if (length < OCT_REQUEST_SIZE - 1 || length >= OCT_AUTH_MAX_SIZE)
-			return OCT_AUTH_DISORDER;
-		*need = at + 1 + length;
-		if (left < 1 + length)
-			return OCT_AUTH_WAIT;
-
-		/* what follows the version that the server has chosen follows at once */
-		requested = bytes[at] == 'R';
-		if (requested)
-			verdict = judge_request(&reached, code, bytes + at + OCT_REQUEST_SIZE,
-									1 + length - OCT_REQUEST_SIZE);
-		else if (reached != OCT_AUTH_NOTHING)
-			verdict = OCT_AUTH_DISORDER;
-		if (requested && code == OCT_REQUEST_NONE)
-			break;				/* no authentication from here on */
-		at += 1 + length;
+		guard->done = c != 'R' && c != 'v';
+		return OCT_AUTH_PASS;
 	}
-	if (verdict == OCT_AUTH_PASS)
-		*stage = reached;
+	*number = *number << 8 | (unsigned char) c;
+	if (guard->at == OCT_HEAD_SIZE)
+		return require(guard->length >= OCT_BARE_LENGTH && guard->length <= PG_INT32_MAX);
+	if (guard->at < OCT_REQUEST_SIZE)
+		return OCT_AUTH_PASS;
+
+	/* behind a version is the number of things that we asked for in vain: none */
+	return guard->type == 'v' ? require(guard->length == OCT_BARE_LENGTH + 4) :
+		begin_request(guard);
+}
+
+/*
+ * Looks at what libpq would read next.  After another verdict than OCT_AUTH_PASS the
+ * guard is not to be used any more.
+ */
+OctAuthVerdict
+oct_authguard_feed(OctAuthGuard *guard, const char *bytes, size_t size)
+{
+	OctAuthVerdict verdict = OCT_AUTH_PASS;
+
+	for (size_t i = 0; i < size && !guard->done && verdict == OCT_AUTH_PASS; i++)
+	{
+		bool		last = ++guard->at == guard->length + 1 && guard->at > OCT_HEAD_SIZE;
+
+		if (guard->at <= OCT_REQUEST_SIZE)
+			verdict = read_head(guard, bytes[i]);
+		else if (guard->type == 'R')
+			verdict = read_contents(guard, bytes[i], last);
+		else
+			verdict = require(bytes[i] == '\0');	/* no names follow the version */
+		guard->last = guard->at <= OCT_REQUEST_SIZE ? '\0' : bytes[i];
+		if (last)
+			guard->at = 0;
+	}
 	return verdict;
 }

@@ -1,11 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * gate.c
- *	  May libpq read what a server has sent while it lets us in?
+ *	  A login through libpq, step by step, that no server can prolong.
  *
- * What authguard.c judges is taken from the socket, or from under the encryption,
- * without being taken away.  An error of TLS is told once only, to who looks first,
- * so it is told on from here in libpq's words.
+ * authguard.c is shown exactly what libpq reads next.
+ *
+ * Without encryption we read, and libpq reads that, and nothing that comes
+ * meanwhile, from a socket that stands in for its own for one step.  What it says
+ * there is sent on.
+ *
+ * Under TLS it is a record at a time, which libpq gets from the library of TLS as a
+ * whole, after we have looked at it.  An error is told there once only, to who looks
+ * first, so it is told on from here in libpq's words.
  *
  * Known weakness: under GSSAPI encryption nobody can look.  Whoever is there has a
  * ticket for the host's name.
@@ -14,7 +20,10 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #ifdef USE_OPENSSL
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -25,121 +34,242 @@
 #include "cause.h"
 #include "gate.h"
 
-#define OCT_WORDS_SIZE	256
+/* what is read at a time without encryption; libpq has room for twice that */
+#define OCT_PIECE_SIZE	4096
+
+/* the most that a record of TLS holds */
+#define OCT_RECORD_SIZE	16384
+
+/* what ends a step, if not libpq */
+typedef enum OctLook
+{
+	OCT_LOOK_OPEN,
+	OCT_LOOK_NOTHING,			/* there is nothing to be read yet */
+	OCT_LOOK_SHUT				/* the login is at its end, with its outcome */
+} OctLook;
+
+static OctLook
+shut(OctOutcome *outcome, OctReason reason, OctPhase phase, const char *message)
+{
+	oct_cause_set(outcome, reason, phase, message);
+	return OCT_LOOK_SHUT;
+}
+
+/* The same in words of libpq. */
+static OctLook
+shut_by_libpq(OctOutcome *outcome, OctPhase phase, const char *words)
+{
+	oct_cause_set(outcome, OCT_REASON_VOIDED, phase, "");
+	oct_cause_of_libpq(words, outcome);
+	return OCT_LOOK_SHUT;
+}
+
+static OctLook
+judge(OctGate *gate, const char *bytes, ssize_t n, OctPhase phase, OctOutcome *outcome)
+{
+	switch (oct_authguard_feed(&gate->guard, bytes, n))
+	{
+		case OCT_AUTH_PASS:
+			break;
+		case OCT_AUTH_TOO_DEAR:
+			return shut(outcome, OCT_REASON_AUTH_FAILED, phase,
+						"the server wants the password hashed more than 100000 times");
+		case OCT_AUTH_DISORDER:
+			return shut(outcome, OCT_REASON_PROTOCOL_ERROR, phase,
+						"the server asks for a login as no server does");
+	}
+	return OCT_LOOK_OPEN;
+}
+
+
+/* ---------- under TLS ---------- */
 
 #ifdef USE_OPENSSL
 
-/* The same as "peek", and in "words" what has ended the encryption. */
-static ssize_t
-peek_encrypted(SSL *ssl, char *buf, size_t size, char words[OCT_WORDS_SIZE])
+static OctLook
+look_into_record(OctGate *gate, PGconn *conn, SSL *ssl, OctPhase phase,
+				 OctOutcome *outcome)
 {
-	unsigned long code;
+	char		record[OCT_RECORD_SIZE];
+	char		words[OCT_MESSAGE_SIZE];
 	const char *reason;
+	OctLook		look;
 	int			n;
 
 	ERR_clear_error();
 	errno = 0;
-	n = SSL_peek(ssl, buf, (int) size);
+	n = SSL_peek(ssl, record, sizeof(record));
 	switch (SSL_get_error(ssl, n))
 	{
 		case SSL_ERROR_NONE:
-			return n;
+			break;
 		case SSL_ERROR_WANT_READ:
 		case SSL_ERROR_WANT_WRITE:
-			errno = EAGAIN;
-			return -1;
+			return OCT_LOOK_NOTHING;
 		case SSL_ERROR_ZERO_RETURN:
-			return 0;			/* libpq learns it as we do */
+			return OCT_LOOK_OPEN;	/* libpq learns it as we do */
 		case SSL_ERROR_SYSCALL:
-			snprintf(words, OCT_WORDS_SIZE, "SSL SYSCALL error: %s",
+			if (PQerrorMessage(conn)[0] != '\0')
+				return shut_by_libpq(outcome, phase, PQerrorMessage(conn));
+			snprintf(words, sizeof(words), "SSL SYSCALL error: %s",
 					 errno == 0 ? "EOF detected" : strerror(errno));
-			return -1;
+			return shut_by_libpq(outcome, phase, words);
 		default:
-			code = ERR_get_error();
-			reason = ERR_reason_error_string(code);
-			snprintf(words, OCT_WORDS_SIZE, "SSL error: %s",
+			reason = ERR_reason_error_string(ERR_get_error());
+			snprintf(words, sizeof(words), "SSL error: %s",
 					 reason != NULL ? reason : "no SSL error reported");
-			return -1;
+			return shut_by_libpq(outcome, phase, words);
 	}
+
+	look = judge(gate, record, n, phase, outcome);
+
+	/* libpq has room for that much in any case, and so takes the record as a whole */
+	if (look == OCT_LOOK_OPEN && n > OCT_PIECE_SIZE && !gate->guard.done)
+		return shut(outcome, OCT_REASON_PROTOCOL_ERROR, phase, "the login does not end");
+	return look;
 }
 
 #endif
 
-/* Reads ahead like recv, of which it has the results. */
-static ssize_t
-peek(PGconn *conn, char *buf, size_t size, char words[OCT_WORDS_SIZE])
-{
-	words[0] = '\0';
-#ifdef USE_OPENSSL
-	if (PQsslStruct(conn, "OpenSSL") != NULL)
-		return peek_encrypted(PQsslStruct(conn, "OpenSSL"), buf, size, words);
-#endif
-	return recv(PQsocket(conn), buf, size, MSG_PEEK | MSG_DONTWAIT);
-}
 
-/* Has the socket be ready for reading only when so much is there. */
-static void
-hold_back(OctGate *gate, PGconn *conn, int size)
-{
-	if (gate->holds_back || size > 1)
-		(void) setsockopt(PQsocket(conn), SOL_SOCKET, SO_RCVLOWAT, &size, sizeof(size));
-	gate->holds_back = size > 1;
-}
+/* ---------- without encryption ---------- */
 
-static OctGateState
-shut(OctReason reason, OctPhase phase, const char *message, OctOutcome *outcome)
+/* Do two descriptors stand for the same socket? */
+static bool
+is_same(int a, int b)
 {
-	oct_cause_set(outcome, reason, phase, message);
-	return OCT_GATE_SHUT;
+	struct stat st_a;
+	struct stat st_b;
+
+	return a >= 0 && fstat(a, &st_a) == 0 && fstat(b, &st_b) == 0 &&
+		st_a.st_dev == st_b.st_dev && st_a.st_ino == st_b.st_ino;
 }
 
 /*
- * To be asked before each step of a login, which has come to that phase; the outcome
- * counts if the gate is shut.  Does not throw.
+ * Has libpq make a step in which it reads these bytes, or the end if there are none,
+ * and sends on what it says; that nobody listens any more is for the next step to
+ * find out.  Returns false with errno set if the step cannot be made.
  */
-OctGateState
-oct_gate_look(OctGate *gate, PGconn *conn, OctPhase phase, OctOutcome *outcome)
+static bool
+poll_fed(PGconn *conn, const char *bytes, size_t n, int *status)
 {
-	char		bytes[OCT_AUTH_MAX_SIZE * 2];
-	char		words[OCT_WORDS_SIZE];
-	ssize_t		n;
-	size_t		need = 1;
-	OctAuthVerdict verdict = OCT_AUTH_PASS;
+	int			sock = PQsocket(conn);
+	int			real = fcntl(sock, F_DUPFD_CLOEXEC, 0);
+	int			ends[2] = {-1, -1}; /* libpq's and ours */
+	char		said[OCT_PIECE_SIZE];
+	ssize_t		nsaid;
+	bool		done = false;
+	int			save_errno;
+
+	if (real >= 0 &&
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0 &&
+		(n == 0 ? shutdown(ends[1], SHUT_WR) == 0 : send(ends[1], bytes, n, 0) == (ssize_t) n) &&
+		dup3(ends[0], sock, O_CLOEXEC) >= 0)
+	{
+		*status = PQconnectPoll(conn);
+		while ((nsaid = recv(ends[1], said, sizeof(said), 0)) > 0)
+			(void) send(real, said, nsaid, MSG_NOSIGNAL | MSG_DONTWAIT);
+		done = true;
+
+		/* it may have closed it, and have another one by now */
+		if (is_same(PQsocket(conn), ends[0]))
+			(void) dup3(real, sock, O_CLOEXEC);
+	}
+	save_errno = errno;
+	if (real >= 0)
+		close(real);
+	if (ends[0] >= 0)
+	{
+		close(ends[0]);
+		close(ends[1]);
+	}
+	errno = save_errno;
+	return done;
+}
+
+/* A step in which libpq reads what has come, "most" bytes of it. */
+static OctLook
+poll_plain(OctGate *gate, PGconn *conn, size_t most, OctPhase phase,
+		   int *status, OctOutcome *outcome)
+{
+	char		bytes[OCT_PIECE_SIZE];
+	ssize_t		n = recv(PQsocket(conn), bytes, most, MSG_DONTWAIT);
+	OctLook		look = OCT_LOOK_OPEN;
+
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return OCT_LOOK_NOTHING;
+	if (n < 0)
+		return shut(outcome, oct_cause_of_errno(errno), phase, strerror(errno));
+
+	/* the answer to a wish for encryption is no message, unless it is an error */
+	if (n > 0 && (most > 1 || bytes[0] == 'E'))
+		look = judge(gate, bytes, n, phase, outcome);
+	if (look == OCT_LOOK_OPEN && !poll_fed(conn, bytes, n, status))
+		return shut(outcome, OCT_REASON_VOIDED, phase, strerror(errno));
+	return look;
+}
+
+
+/* ---------- the course of a login ---------- */
+
+/* A step in which libpq reads. */
+static OctLook
+poll_reading(OctGate *gate, PGconn *conn, OctPhase phase,
+			 int *status, OctOutcome *outcome)
+{
+	void	   *ssl = PQsslStruct(conn, "OpenSSL");
+	OctLook		look = OCT_LOOK_OPEN;
+
+	switch (PQstatus(conn))
+	{
+		case CONNECTION_SSL_STARTUP:
+		case CONNECTION_GSS_STARTUP:
+			/* first the answer, and nothing behind it, then a handshake */
+			if (ssl == NULL && !gate->greeted)
+			{
+				look = poll_plain(gate, conn, 1, phase, status, outcome);
+				gate->greeted = look == OCT_LOOK_OPEN &&
+					PQstatus(conn) == CONNECTION_GSS_STARTUP;
+				return look;
+			}
+			break;
+		case CONNECTION_AWAITING_RESPONSE:
+			if (PQgssEncInUse(conn) || (gate->guard.done && ssl != NULL))
+				break;
+			if (ssl == NULL)
+				return poll_plain(gate, conn, OCT_PIECE_SIZE, phase, status, outcome);
+#ifdef USE_OPENSSL
+			look = look_into_record(gate, conn, ssl, phase, outcome);
+#endif
+			break;
+		default:
+			break;
+	}
+	if (look == OCT_LOOK_OPEN)
+		*status = PQconnectPoll(conn);
+	return look;
+}
+
+/*
+ * A step of a login that has come to that phase, with the status that PQconnectPoll
+ * gives.  Returns false if the login has ended otherwise, with its outcome.  Does not
+ * throw.
+ */
+bool
+oct_gate_poll(OctGate *gate, PGconn *conn, OctPhase phase,
+			  int *status, OctOutcome *outcome)
+{
+	OctLook		look = OCT_LOOK_OPEN;
 
 	/* libpq begins anew where it may try without encryption, or with it */
-	if (PQstatus(conn) != CONNECTION_AWAITING_RESPONSE)
-	{
-		gate->stage = OCT_AUTH_NOTHING;
-		return OCT_GATE_OPEN;
-	}
-	if (PQgssEncInUse(conn))
-		return OCT_GATE_OPEN;
+	if (PQstatus(conn) == CONNECTION_STARTED || PQstatus(conn) == CONNECTION_MADE)
+		memset(gate, 0, sizeof(OctGate));
 
-	n = peek(conn, bytes, sizeof(bytes), words);
-	if (words[0] != '\0')
-	{
-		(void) shut(OCT_REASON_VOIDED, phase, "", outcome);
-		oct_cause_of_libpq(words, outcome);
-		return OCT_GATE_SHUT;
-	}
-	if (n > 0)
-		verdict = oct_authguard_look(&gate->stage, bytes, n, &need);
-	else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-		verdict = OCT_AUTH_WAIT;
-	hold_back(gate, conn, verdict == OCT_AUTH_WAIT ? (int) need : 1);
-
-	switch (verdict)
-	{
-		case OCT_AUTH_PASS:
-			break;
-		case OCT_AUTH_WAIT:
-			return OCT_GATE_WAIT;
-		case OCT_AUTH_TOO_DEAR:
-			return shut(OCT_REASON_AUTH_FAILED, phase,
-						"the server wants the password hashed more than 100000 times", outcome);
-		case OCT_AUTH_DISORDER:
-			return shut(OCT_REASON_PROTOCOL_ERROR, phase,
-						"the server asks for what no server does", outcome);
-	}
-	return OCT_GATE_OPEN;
+	*status = PGRES_POLLING_READING;
+	if (gate->reads)
+		look = poll_reading(gate, conn, phase, status, outcome);
+	else
+		*status = PQconnectPoll(conn);
+	gate->reads = *status == PGRES_POLLING_READING;
+	return look != OCT_LOOK_SHUT;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * gate.h
- *	  May libpq read what a server has sent while it lets us in?
+ *	  A login through libpq, step by step, that no server can prolong.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,20 +14,15 @@
 
 struct pg_conn;
 
+/* To begin with all is zero. */
 typedef struct OctGate
 {
-	OctAuthStage stage;
-	bool		holds_back;		/* does the kernel wait for more to come? */
+	OctAuthGuard guard;
+	bool		reads;			/* will libpq read next? */
+	bool		greeted;		/* has the server said whether it encrypts? */
 } OctGate;
 
-typedef enum OctGateState
-{
-	OCT_GATE_OPEN,
-	OCT_GATE_WAIT,				/* there is not enough to be read */
-	OCT_GATE_SHUT				/* the login is at its end */
-} OctGateState;
-
-extern OctGateState oct_gate_look(OctGate *gate, struct pg_conn *conn,
-								  OctPhase phase, OctOutcome *outcome);
+extern bool oct_gate_poll(OctGate *gate, struct pg_conn *conn, OctPhase phase,
+						  int *status, OctOutcome *outcome);
 
 #endif							/* GATE_H */

@@ -30,6 +30,7 @@
 
 #include "cause.h"
 #include "iomux.h"
+#include "pairs.h"
 #include "policy.h"
 #include "pqprobe.h"
 #include "shield.h"
@@ -333,6 +334,7 @@ oct_pqprobe_start(OctPqProbe *probe, const OctTarget *target, int owner,
 	probe->one_socket = target->login->policy->size == 0;
 	probe->must_use_password = logs_in && target->login->must_use_password;
 	probe->asks = target->check_type == OCT_CHECK_QUERY;
+	probe->guarded = oct_pairs_get(target->login->policy, "password") != NULL;
 
 	if (oct_login_compose(&parameters, target))
 		probe->conn = PQconnectStartParams(parameters.keywords, parameters.values, 0);
@@ -370,13 +372,12 @@ enter(OctPqProbe *probe, OctOutcome *outcome)
 static bool
 advance_login(OctPqProbe *probe, OctOutcome *outcome)
 {
-	PostgresPollingStatusType status = PGRES_POLLING_READING;
-	OctGateState state = oct_gate_look(&probe->gate, probe->conn, probe->phase, outcome);
+	int			status;			/* PostgresPollingStatusType */
 
-	if (state == OCT_GATE_SHUT)
-		return false;
-	if (state == OCT_GATE_OPEN)
+	if (!probe->guarded)
 		status = PQconnectPoll(probe->conn);
+	else if (!oct_gate_poll(&probe->gate, probe->conn, probe->phase, &status, outcome))
+		return false;
 	note_phase(probe);
 	switch (status)
 	{

@@ -101,6 +101,30 @@ sub challenge
 	return;
 }
 
+# How a challenge begins that is too dear, and its rest.
+sub beginning
+{
+	return pack('a N N a*', 'R', 8 + length('r=') + 24 + length(ending('')), 11, 'r=');
+}
+
+sub ending
+{
+	return "$_[0]x,s=c2FsdA==,i=$dear";
+}
+
+# Says so much, and the rest of a challenge when the number is known.
+sub foresee
+{
+	my ($client, $bytes, $answers) = @_;
+
+	syswrite($client, $bytes);
+	hear($client, 1) foreach 1 .. $answers // 0;
+	my ($nonce) = hear($client, 1) =~ /r=([^,]+)/ or return;
+	syswrite($client, ending($nonce));
+	hear($client, 1);
+	return;
+}
+
 my $say = sub { syswrite($_[0], $_[1]) };
 my %behaviours = (
 
@@ -115,20 +139,41 @@ my %behaviours = (
 		$say->($client, $error);
 	},
 
-	# something else in between
-	disorderly => sub {
-		my ($client) = @_;
-		$say->($client, $offer);
-		hear($client, 1);
-		$say->($client, request(5, 'salt'));
-	},
+	# a message that goes on, as another one, behind what is read of it: the beginning
+	# of a challenge, before the number is known that it has to repeat
+	trailing => sub { foresee($_[0], request(10, "SCRAM-SHA-256\0\0" . beginning())) },
+	trailing_late => sub { foresee($_[0], request(3, $offer . beginning()), 1) },
+
+	# the same behind the answer to the wish for encryption
+	ahead => sub { foresee($_[0], "\0" . beginning()) },
+
 	late => sub {
 		my ($client) = @_;
 		$say->($client, request(5, 'salt'));
 		hear($client, 1);
 		challenge($client, $dear, $say);
 	},
-	long => sub { $say->($_[0], pack('a N N', 'R', 1_000_000, 11)); hear($_[0], 1) });
+	long => sub { $say->($_[0], pack('a N N', 'R', 2**31, 11)); hear($_[0], 1) },
+
+	# honest ones: asks twice, as PAM may; an error in two parts, which could be taken for
+	# a request
+	asking_twice => sub {
+		my ($client) = @_;
+		foreach (1 .. 2)
+		{
+			$say->($client, request(3, ''));
+			hear($client, 1);
+		}
+		$say->($client, $error);
+	},
+	cut => sub {
+		my ($client) = @_;
+		my $words = "SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0RRR\0\0";
+		my ($head, $tail) = pack('a N a*', 'E', 4 + length $words, $words) =~ /^(.*)(RRR.*)$/s;
+		$say->($client, $head);
+		select(undef, undef, undef, 0.1);
+		$say->($client, $tail);
+	});
 
 my $server = IO::Socket::INET->new(
 	LocalAddr => '127.0.0.1',
@@ -141,7 +186,7 @@ my $pid = spawn(sub {
 		my $hello = hear($client, 0);
 		if ($hello !~ /user\0/)		# it would be encrypted
 		{
-			syswrite($client, 'N');
+			syswrite($client, 'N' . ($times{twofold} ? '' : substr($offer, 0, -1)));
 			$hello = hear($client, 0);
 		}
 		my ($user) = $hello =~ /user\0(\w+)\0/ or next;
@@ -151,16 +196,21 @@ my $pid = spawn(sub {
 });
 @node = ('127.0.0.1', $server->sockport);
 
-# libpq 16 and later take no other password than by SCRAM, and 17 and later do not come
-# without encryption after it was refused.
-my $disorder = 'the server asks for what no server does';
+# libpq 16 and later send a password by SCRAM only, and 17 and later do not come without
+# encryption after a login has failed.
+my $disorder = 'the server asks for a login as no server does';
+my $only_scram = 'server requested a (?:hashed|cleartext) password';
 foreach my $case (
 	[ 'dribbling', 'auth_failed', 'refused the login: no ' ],
 	[ 'dribbling_dearly', 'auth_failed', $too_dear ],
+	[ 'trailing', 'protocol_error', $disorder ],
+	[ 'trailing_late', 'protocol_error', $disorder ],
+	[ 'ahead', 'auth_failed', $too_dear, "sslmode 'prefer'" ],
 	[ 'twofold', 'auth_failed', "$too_dear|refused the login: no ", "sslmode 'allow'" ],
-	[ 'disorderly', 'protocol_error', $disorder ],
-	[ 'late', '(?:protocol_error|auth_failed)', "$disorder|server requested a hashed password" ],
-	[ 'long', 'protocol_error', $disorder ])
+	[ 'late', 'auth_failed', "$too_dear|$only_scram" ],
+	[ 'long', 'protocol_error', $disorder ],
+	[ 'asking_twice', 'auth_failed', "refused the login: no |$only_scram" ],
+	[ 'cut', 'starting_up', 'the database system is starting up' ])
 {
 	my ($user, $outcome, $words, $options) = @$case;
 	like(
