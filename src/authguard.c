@@ -53,22 +53,46 @@ require(bool good)
 	return good ? OCT_AUTH_PASS : OCT_AUTH_DISORDER;
 }
 
+/*
+ * May it be asked for now?  A challenge comes right behind SASL, by its own name, lest
+ * libpq take something else for it, or send anything and read on for it.
+ */
+static bool
+is_in_order(OctAuthGuard *guard)
+{
+	switch ((OctRequest) guard->code)
+	{
+		case OCT_REQUEST_NONE:
+			return true;
+		case OCT_REQUEST_SASL:
+			return guard->sasl++ == 0;
+		case OCT_REQUEST_CHALLENGE:
+			return guard->sasl++ == 1;
+		case OCT_REQUEST_SASL_END:
+			return guard->sasl++ == 2;
+		default:
+			return guard->sasl == 0;
+	}
+}
+
 /* What is asked for is known, and how long it is. */
 static OctAuthVerdict
 begin_request(OctAuthGuard *guard)
 {
+	if (!is_in_order(guard))
+		return OCT_AUTH_DISORDER;
 	switch ((OctRequest) guard->code)
 	{
 		case OCT_REQUEST_NONE:
 			guard->done = true; /* there is no authentication from here on */
 			return require(guard->length == OCT_BARE_LENGTH);
 		case OCT_REQUEST_GSS:
+		case OCT_REQUEST_SSPI:
 			guard->gss = true;
 			return require(guard->length == OCT_BARE_LENGTH);
 		case OCT_REQUEST_GSS_GO_ON:
 			return require(guard->gss);
 		case OCT_REQUEST_PASSWORD:
-		case OCT_REQUEST_SSPI:
 			return require(guard->length == OCT_BARE_LENGTH);
 		case OCT_REQUEST_MD5:
 			return require(guard->length == OCT_BARE_LENGTH + 4);

@@ -7,7 +7,7 @@
  * twenty minutes, and does nothing else meanwhile.  The guard is shown all that
  * libpq is about to read, in pieces of any size, from the start-up packet on; it
  * takes messages apart just as libpq does, and refuses those that libpq might take
- * apart in another way.
+ * apart in another way, and such as come in an order that no server has.
  *
  * Pure: no sockets, no clock, no memory of its own; nothing throws.
  *
@@ -38,6 +38,7 @@ typedef struct OctAuthGuard
 	char		type;
 	char		last;			/* the byte before */
 	uint8		part;			/* of a challenge */
+	uint8		sasl;			/* how many of its requests there were */
 	bool		gss;			/* has that been asked for? */
 	bool		done;			/* is there nothing to be guarded any more? */
 } OctAuthGuard;

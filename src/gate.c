@@ -1,20 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * gate.c
- *	  A login through libpq, step by step, that no server can prolong.
+ *	  Steps of libpq that no server can prolong.
  *
- * authguard.c is shown exactly what libpq reads next.
+ * Where there is a password, authguard.c is shown what libpq reads next of a login:
  *
  * Without encryption we read, and libpq reads that, and nothing that comes
  * meanwhile, from a socket that stands in for its own for one step.  What it says
  * there is sent on.
  *
  * Under TLS it is a record at a time, which libpq gets from the library of TLS as a
- * whole, after we have looked at it.  An error is told there once only, to who looks
- * first, so it is told on from here in libpq's words.
+ * whole, after we have looked at it.  (When it fails to send, libpq reads on, so it
+ * must have nothing to send before the challenge has come; see authguard.c.)  An error
+ * is told there once only, to who looks first, so it is told on from here in libpq's
+ * words.
  *
- * Known weakness: under GSSAPI encryption nobody can look.  Whoever is there has a
- * ticket for the host's name.
+ * TLS takes messages of its own without a word as long as there are any, so they are
+ * counted, and the connection is cut if there are too many in one step.
+ *
+ * Known weakness: under GSSAPI encryption nobody can look.  Whoever is there has the
+ * key of the host's name.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,6 +45,12 @@
 /* the most that a record of TLS holds */
 #define OCT_RECORD_SIZE	16384
 
+/* so many messages of TLS in one step are no handshake */
+#define OCT_MAX_TLS_MESSAGES	500
+
+/* what libpq may have said of earlier tries, and what is added to it */
+#define OCT_WORDS_SIZE	2048
+
 /* what ends a step, if not libpq */
 typedef enum OctLook
 {
@@ -47,6 +58,10 @@ typedef enum OctLook
 	OCT_LOOK_NOTHING,			/* there is nothing to be read yet */
 	OCT_LOOK_SHUT				/* the login is at its end, with its outcome */
 } OctLook;
+
+/* of the step being made */
+static pgsocket step_socket;
+static int	step_messages;
 
 static OctLook
 shut(OctOutcome *outcome, OctReason reason, OctPhase phase, const char *message)
@@ -86,12 +101,27 @@ judge(OctGate *gate, const char *bytes, ssize_t n, OctPhase phase, OctOutcome *o
 
 #ifdef USE_OPENSSL
 
+/* OpenSSL tells of a message, or of the head of a record. */
+static void
+count_message(int sent, int version, int content_type, const void *message,
+			  size_t size, SSL *ssl, void *arg)
+{
+	struct linger none = {.l_onoff = 1,.l_linger = 0};
+
+	if (content_type == SSL3_RT_HEADER || ++step_messages != OCT_MAX_TLS_MESSAGES)
+		return;
+
+	/* the end for OpenSSL, and with the close a reset for who is still sending */
+	(void) setsockopt(step_socket, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	(void) shutdown(step_socket, SHUT_RDWR);
+}
+
 static OctLook
 look_into_record(OctGate *gate, PGconn *conn, SSL *ssl, OctPhase phase,
 				 OctOutcome *outcome)
 {
 	char		record[OCT_RECORD_SIZE];
-	char		words[OCT_MESSAGE_SIZE];
+	char		words[OCT_WORDS_SIZE];
 	const char *reason;
 	OctLook		look;
 	int			n;
@@ -109,14 +139,12 @@ look_into_record(OctGate *gate, PGconn *conn, SSL *ssl, OctPhase phase,
 		case SSL_ERROR_ZERO_RETURN:
 			return OCT_LOOK_OPEN;	/* libpq learns it as we do */
 		case SSL_ERROR_SYSCALL:
-			if (PQerrorMessage(conn)[0] != '\0')
-				return shut_by_libpq(outcome, phase, PQerrorMessage(conn));
-			snprintf(words, sizeof(words), "SSL SYSCALL error: %s",
+			snprintf(words, sizeof(words), "%sSSL SYSCALL error: %s", PQerrorMessage(conn),
 					 errno == 0 ? "EOF detected" : strerror(errno));
 			return shut_by_libpq(outcome, phase, words);
 		default:
 			reason = ERR_reason_error_string(ERR_get_error());
-			snprintf(words, sizeof(words), "SSL error: %s",
+			snprintf(words, sizeof(words), "%sSSL error: %s", PQerrorMessage(conn),
 					 reason != NULL ? reason : "no SSL error reported");
 			return shut_by_libpq(outcome, phase, words);
 	}
@@ -172,7 +200,7 @@ poll_fed(PGconn *conn, const char *bytes, size_t n, int *status)
 		done = true;
 
 		/* it may have closed it, and have another one by now */
-		if (is_same(PQsocket(conn), ends[0]))
+		if (is_same(sock, ends[0]))
 			(void) dup3(real, sock, O_CLOEXEC);
 	}
 	save_errno = errno;
@@ -198,8 +226,7 @@ poll_plain(OctGate *gate, PGconn *conn, size_t most, OctPhase phase,
 
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return OCT_LOOK_NOTHING;
-	if (n < 0)
-		return shut(outcome, oct_cause_of_errno(errno), phase, strerror(errno));
+	n = Max(n, 0);				/* an error is the end: libpq has words for that */
 
 	/* the answer to a wish for encryption is no message, unless it is an error */
 	if (n > 0 && (most > 1 || bytes[0] == 'E'))
@@ -210,7 +237,32 @@ poll_plain(OctGate *gate, PGconn *conn, size_t most, OctPhase phase,
 }
 
 
-/* ---------- the course of a login ---------- */
+/* ---------- steps ---------- */
+
+/* To be called before libpq gets to read. */
+void
+oct_gate_begin_step(PGconn *conn)
+{
+	step_messages = 0;
+#ifdef USE_OPENSSL
+	step_socket = PQsocket(conn);
+	if (PQsslStruct(conn, "OpenSSL") != NULL)
+		SSL_set_msg_callback(PQsslStruct(conn, "OpenSSL"), count_message);
+#endif
+}
+
+/*
+ * To be called after that, with whether it goes on and the outcome if it does not;
+ * returns whether it goes on.
+ */
+bool
+oct_gate_end_step(bool goes_on, OctPhase phase, OctOutcome *outcome)
+{
+	if (step_messages < OCT_MAX_TLS_MESSAGES)
+		return goes_on;
+	oct_cause_set(outcome, OCT_REASON_TLS_ERROR, phase, "the encryption does not come to its end");
+	return false;
+}
 
 /* A step in which libpq reads. */
 static OctLook
@@ -234,7 +286,8 @@ poll_reading(OctGate *gate, PGconn *conn, OctPhase phase,
 			}
 			break;
 		case CONNECTION_AWAITING_RESPONSE:
-			if (PQgssEncInUse(conn) || (gate->guard.done && ssl != NULL))
+			if (!gate->has_password || PQgssEncInUse(conn) ||
+				(gate->guard.done && ssl != NULL))
 				break;
 			if (ssl == NULL)
 				return poll_plain(gate, conn, OCT_PIECE_SIZE, phase, status, outcome);
@@ -263,7 +316,7 @@ oct_gate_poll(OctGate *gate, PGconn *conn, OctPhase phase,
 
 	/* libpq begins anew where it may try without encryption, or with it */
 	if (PQstatus(conn) == CONNECTION_STARTED || PQstatus(conn) == CONNECTION_MADE)
-		memset(gate, 0, sizeof(OctGate));
+		*gate = (OctGate) {.has_password = gate->has_password};
 
 	*status = PGRES_POLLING_READING;
 	if (gate->reads)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * gate.h
- *	  A login through libpq, step by step, that no server can prolong.
+ *	  Steps of libpq that no server can prolong.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,14 +14,17 @@
 
 struct pg_conn;
 
-/* To begin with all is zero. */
+/* One connection's; to begin with all is zero but what the owner says. */
 typedef struct OctGate
 {
+	bool		has_password;	/* that could be hashed; said by the owner */
 	OctAuthGuard guard;
 	bool		reads;			/* will libpq read next? */
 	bool		greeted;		/* has the server said whether it encrypts? */
 } OctGate;
 
+extern void oct_gate_begin_step(struct pg_conn *conn);
+extern bool oct_gate_end_step(bool goes_on, OctPhase phase, OctOutcome *outcome);
 extern bool oct_gate_poll(OctGate *gate, struct pg_conn *conn, OctPhase phase,
 						  int *status, OctOutcome *outcome);
 

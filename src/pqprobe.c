@@ -334,7 +334,7 @@ oct_pqprobe_start(OctPqProbe *probe, const OctTarget *target, int owner,
 	probe->one_socket = target->login->policy->size == 0;
 	probe->must_use_password = logs_in && target->login->must_use_password;
 	probe->asks = target->check_type == OCT_CHECK_QUERY;
-	probe->guarded = oct_pairs_get(target->login->policy, "password") != NULL;
+	probe->gate.has_password = oct_pairs_get(target->login->policy, "password") != NULL;
 
 	if (oct_login_compose(&parameters, target))
 		probe->conn = PQconnectStartParams(parameters.keywords, parameters.values, 0);
@@ -374,9 +374,7 @@ advance_login(OctPqProbe *probe, OctOutcome *outcome)
 {
 	int			status;			/* PostgresPollingStatusType */
 
-	if (!probe->guarded)
-		status = PQconnectPoll(probe->conn);
-	else if (!oct_gate_poll(&probe->gate, probe->conn, probe->phase, &status, outcome))
+	if (!oct_gate_poll(&probe->gate, probe->conn, probe->phase, &status, outcome))
 		return false;
 	note_phase(probe);
 	switch (status)
@@ -467,11 +465,12 @@ advance_held(OctPqProbe *probe, OctOutcome *outcome)
 bool
 oct_pqprobe_advance(OctPqProbe *probe, OctOutcome *outcome)
 {
-	if (!probe->logged_in)
-		return advance_login(probe, outcome);
-	if (probe->held)
-		return advance_held(probe, outcome);
-	return advance_query(probe, outcome);
+	bool		goes_on;
+
+	oct_gate_begin_step(probe->conn);
+	goes_on = !probe->logged_in ? advance_login(probe, outcome) :
+		probe->held ? advance_held(probe, outcome) : advance_query(probe, outcome);
+	return oct_gate_end_step(goes_on, probe->phase, outcome);
 }
 
 /*

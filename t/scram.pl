@@ -147,6 +147,15 @@ my %behaviours = (
 	# the same behind the answer to the wish for encryption
 	ahead => sub { foresee($_[0], "\0" . beginning()) },
 
+	# a challenge by another name
+	finally => sub {
+		my ($client) = @_;
+		$say->($client, $offer);
+		my ($nonce) = hear($client, 1) =~ /r=([^,]+)/ or return;
+		$say->($client, request(12, 'r=' . ending($nonce)));
+		hear($client, 1);
+	},
+
 	late => sub {
 		my ($client) = @_;
 		$say->($client, request(5, 'salt'));
@@ -207,6 +216,7 @@ foreach my $case (
 	[ 'trailing_late', 'protocol_error', $disorder ],
 	[ 'ahead', 'auth_failed', $too_dear, "sslmode 'prefer'" ],
 	[ 'twofold', 'auth_failed', "$too_dear|refused the login: no ", "sslmode 'allow'" ],
+	[ 'finally', 'protocol_error', $disorder ],
 	[ 'late', 'auth_failed', "$too_dear|$only_scram" ],
 	[ 'long', 'protocol_error', $disorder ],
 	[ 'asking_twice', 'auth_failed', "refused the login: no |$only_scram" ],

@@ -84,6 +84,31 @@ check($monitor, 'an end after the handshake', "sslmode 'require'", '',
 kill 'KILL', $relay;
 waitpid $relay, 0;
 
+# ---------- a handshake that does not end ----------
+
+# It says over and over that there may be another one, which nobody answers.
+my $babbler = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 16)
+  or die "cannot listen: $!";
+my $flood = (pack('H*', '1603034000') . "\0" x 16384) x 4;
+my $babbling = spawn(sub {
+	while (my $client = $babbler->accept)
+	{
+		my $end = time + 5;
+		sysread $client, my $wish, 8;
+		syswrite $client, 'S';
+		sysread $client, my $hello, 8192;
+		1 while time < $end && syswrite $client, $flood;
+		close $client;
+	}
+});
+$monitor->safe_psql('postgres', 'SELECT octopus.reset_stats()');
+check($monitor, 'a handshake without end', "sslmode 'require'", '', 'tls_error', 0,
+	[ 'db.test', $babbler->sockport, '127.0.0.1' ]);
+cmp_ok($monitor->safe_psql('postgres', 'SELECT max_lateness FROM octopus.monitor'),
+	'<', 1000, 'the prober does not listen to that');
+kill 'KILL', $babbling;
+waitpid $babbling, 0;
+
 $monitor->stop('fast');
 done_testing();
 

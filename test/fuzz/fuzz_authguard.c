@@ -96,6 +96,8 @@ size_of(const char *bytes, size_t n, uint32 code, size_t length)
 static bool
 is_led_astray(const char *bytes, size_t n)
 {
+	bool		offered = false;
+
 	for (size_t at = 0; at < n && n - at >= 9 && (bytes[at] == 'R' || bytes[at] == 'v');)
 	{
 		size_t		length = number_at(bytes + at + 1);
@@ -104,9 +106,14 @@ is_led_astray(const char *bytes, size_t n)
 
 		if (length < 8 || length >= n - at || size == 0)
 			break;
-		if (bytes[at] == 'R' && code == 11 &&
-			rounds_of(bytes + at + 9, length - 8) > OCT_AUTH_MAX_ROUNDS)
-			return true;
+		if (bytes[at] == 'R' && (code == 11 || code == 12) && offered)
+		{
+			if (rounds_of(bytes + at + 9, length - 8) > OCT_AUTH_MAX_ROUNDS)
+				return true;
+			offered = false;	/* what comes then is an answer */
+		}
+		else if (bytes[at] == 'R' && code == 10)
+			offered = true;
 		at += size;
 	}
 	return false;

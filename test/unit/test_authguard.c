@@ -101,12 +101,10 @@ test_rounds(void **state)
 {
 	assert_leads(BYTES(SASL DEAREST SASL_END), OCT_AUTH_PASS);
 	assert_leads(BYTES(SASL TOO_DEAR), OCT_AUTH_TOO_DEAR);
-	assert_leads(BYTES(SASL CHALLENGE TOO_DEAR), OCT_AUTH_TOO_DEAR);
-	assert_leads(BYTES(TOO_DEAR), OCT_AUTH_TOO_DEAR);
-	assert_leads(BYTES("R\0\0\0\56\0\0\0\13r=abc,s=QQ==,i=999999"), OCT_AUTH_TOO_DEAR);
+	assert_leads(BYTES(SASL "R\0\0\0\56\0\0\0\13r=abc,s=QQ==,i=999999"), OCT_AUTH_TOO_DEAR);
 
 	/* libpq goes on after a comma, with a word of complaint */
-	assert_leads(BYTES("R\0\0\0\35\0\0\0\13r=abc,s=QQ==,i=4096,x" SASL_END), OCT_AUTH_PASS);
+	assert_leads(BYTES(SASL "R\0\0\0\35\0\0\0\13r=abc,s=QQ==,i=4096,x" SASL_END), OCT_AUTH_PASS);
 }
 
 static void
@@ -121,13 +119,28 @@ test_challenges_that_are_none(void **state)
 
 	for (size_t i = 0; i < lengthof(challenges); i++)
 	{
-		char		message[64] = "R\0\0\0\0\0\0\0\13";
+		char		message[96] = SASL "R\0\0\0\0\0\0\0\13";
+		char	   *challenge = message + sizeof(SASL) - 1;
 		size_t		len = strlen(challenges[i]);
 
-		message[4] = (char) (8 + len);
-		memcpy(message + 9, challenges[i], len);
-		assert_leads(message, 9 + len, OCT_AUTH_DISORDER);
+		challenge[4] = (char) (8 + len);
+		memcpy(challenge + 9, challenges[i], len);
+		assert_leads(message, challenge + 9 + len - message, OCT_AUTH_DISORDER);
 	}
+}
+
+/* Whatever its name, what comes behind SASL is a challenge to libpq. */
+static void
+test_order(void **state)
+{
+	assert_leads(BYTES("R\0\0\0\33\0\0\0\13"), OCT_AUTH_DISORDER);
+	assert_leads(BYTES("R\0\0\0\33\0\0\0\14"), OCT_AUTH_DISORDER);
+	assert_leads(BYTES(SASL "R\0\0\0\33\0\0\0\14"), OCT_AUTH_DISORDER);
+	assert_leads(BYTES(SASL "R\0\0\0\10\0\0\0\3"), OCT_AUTH_DISORDER);
+	assert_leads(BYTES(SASL "R\0\0\0\33\0\0\0\12"), OCT_AUTH_DISORDER);
+	assert_leads(BYTES(SASL CHALLENGE "R\0\0\0\33\0\0\0\13"), OCT_AUTH_DISORDER);
+	assert_leads(BYTES(SASL CHALLENGE SASL_END "R\0\0\0\33\0\0\0\12"), OCT_AUTH_DISORDER);
+	assert_leads(BYTES(SASL CHALLENGE SASL_END "R\0\0\0\10\0\0\0\3"), OCT_AUTH_DISORDER);
 }
 
 /* What libpq reads of a message, and then what follows, is not what its length says. */
@@ -142,7 +155,7 @@ test_lengths(void **state)
 	assert_leads(BYTES("R\0\0\0\11\0\0\0\11"), OCT_AUTH_DISORDER);
 	assert_leads(BYTES("R\0\0\0\15\0\0\0\5"), OCT_AUTH_DISORDER);
 	assert_leads(BYTES("R\0\0\0\10\0\0\0\12"), OCT_AUTH_DISORDER);
-	assert_leads(BYTES("R\0\0\0\10\0\0\0\13"), OCT_AUTH_DISORDER);
+	assert_leads(BYTES(SASL "R\0\0\0\10\0\0\0\13"), OCT_AUTH_DISORDER);
 
 	/* the list of methods ends before its message, or does not */
 	assert_leads(BYTES("R\0\0\0\15\0\0\0\12X\0\0"), OCT_AUTH_DISORDER);
@@ -165,6 +178,7 @@ main(void)
 		cmocka_unit_test(test_what_ends_a_login),
 		cmocka_unit_test(test_rounds),
 		cmocka_unit_test(test_challenges_that_are_none),
+		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_lengths),
 	};
 
