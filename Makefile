@@ -184,8 +184,8 @@ vpath %.c test/fleet bench
 $(PROGRAMS): build/%: %.c $(wildcard test/fleet/*.h bench/*.h) | build
 	$(CC) -Itest/fleet $(CPPFLAGS) $(CFLAGS) -o $@ $< $(CLIENT_LIBS) -lm
 
-# Preloaded into a server: makes a call that is about the registry fail, or the
-# wall clock wrong.
+# Preloaded into a server: makes a call that is about the registry fail, the wall
+# clock wrong, or leaves libpq and c-ares no memory.
 SHIMS = build/fault.so build/clock.so build/famine.so
 
 $(SHIMS): build/%.so: test/shim/%.c | build

@@ -31,7 +31,7 @@ typedef struct OctPqProbe
 	int			timeout_ms;
 	bool		one_socket;		/* does it keep to its socket? */
 	bool		must_use_password;
-	OctGate		gate;			/* before what libpq reads until then */
+	OctGate		gate;			/* what libpq reads passes it until then */
 	bool		logged_in;
 	bool		well;			/* has it ended well, all that was sent being read? */
 	bool		held;			/* and does it go on as a session? */

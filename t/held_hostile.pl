@@ -160,13 +160,6 @@ sub told
 	return %told;
 }
 
-sub cpu_ms
-{
-	my ($pid) = @_;
-	my @stat = split ' ', slurp_file("/proc/$pid/stat") =~ s/^.*\) //sr;
-	return ($stat[11] + $stat[12]) * 1000 / POSIX::sysconf(POSIX::_SC_CLK_TCK());
-}
-
 my $monitor = monitor(
 	'monitor',
 	period => '500ms',
@@ -191,10 +184,10 @@ wait_tally($monitor, 2 * @names . '/0/0', 'all let us in');
 $monitor->safe_psql('postgres', 'SELECT pg_sleep(1)');
 my %before = told();
 my $rss = proc_status($prober, 'VmRSS');
-my $cpu_ms = cpu_ms($prober);
+my $cpu = cpu_seconds($prober);
 my $took = elapsed(sub { $monitor->safe_psql('postgres', 'SELECT pg_sleep(3)') });
 my %after = told();
-my $cpu_share = (cpu_ms($prober) - $cpu_ms) / 1000 / $took;
+my $cpu_share = (cpu_seconds($prober) - $cpu) / $took;
 my %told = map { $_ => $after{$_} - ($before{$_} // 0) } keys %after;
 
 note("share of a processor $cpu_share, $rss kB at first, now " . proc_status($prober, 'VmRSS'));
