@@ -12,6 +12,11 @@
  * over then keeps its size more often than not, which makes the flush a third
  * cheaper.
  *
+ * A file may be written over under the name by which a crash would find it.  Its
+ * header is then either that of the image before, which is of no account any more, or
+ * names a transaction that did not commit, since who commits has flushed the image.
+ * (A header is shorter than the sector that a disk writes as a whole.)
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -20,13 +25,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "access/xlog.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
-#include "storage/lmgr.h"
-#include "storage/lock.h"
 
-#include "compat.h"
 #include "pairs.h"
 #include "regdisk.h"
 
@@ -37,13 +38,6 @@
 
 /* what the size of a file is a multiple of */
 #define OCT_FILE_BLOCK		8192
-
-/* how long DROP DATABASE waits for the lock */
-#define OCT_LOCK_TRIES		50
-#define OCT_LOCK_DELAY_US	100000L
-
-/* the fourth field of the file's advisory lock tag; see regxact.c */
-#define OCT_LOCK_FILE		0x0C71
 
 /* what a slot becomes whose node goes */
 static const OctNodeSpec gone;
@@ -59,6 +53,7 @@ typedef struct OctRegWriter
 									 * NULL, all do */
 	const OctChange *current;	/* of the group being written, or NULL */
 	size_t		used;			/* of the buffer */
+	off_t		offset;			/* in the file, of what is in the buffer */
 	bool		holds_password; /* has a group one? */
 } OctRegWriter;
 
@@ -151,7 +146,7 @@ oct_regdisk_read(const char *path, OctRegImage *image)
 	snprintf(image->cause, sizeof(image->cause), "line %u: %s",
 			 error.line, error.cause);
 	oct_regdisk_free(image);
-	image->header = (OctRegHeader) {0};
+	image->header.ngroups = image->header.nnodes = 0;
 	image->state = OCT_REG_BAD;
 }
 
@@ -177,15 +172,15 @@ oct_regdisk_tell(const OctRegImage *image, const OctRegSink *sink)
 
 /* Returns false with errno set. */
 static bool
-flush_buffer(OctRegWriter *writer)
+write_at(int fd, const char *bytes, size_t nbytes, off_t offset)
 {
 	size_t		done = 0;
 
-	while (done < writer->used)
+	while (done < nbytes)
 	{
 		ssize_t		n;
 
-		n = write(writer->fd, buffer + done, writer->used - done);
+		n = pwrite(fd, bytes + done, nbytes - done, offset + done);
 		if (n == 0)
 			errno = ENOSPC;		/* as far as can be told */
 		if (n <= 0 && errno != EINTR)
@@ -193,6 +188,16 @@ flush_buffer(OctRegWriter *writer)
 		if (n > 0)
 			done += n;
 	}
+	return true;
+}
+
+/* Returns false with errno set. */
+static bool
+flush_buffer(OctRegWriter *writer)
+{
+	if (!write_at(writer->fd, buffer, writer->used, writer->offset))
+		return false;
+	writer->offset += writer->used;
 	writer->used = 0;
 	return true;
 }
@@ -287,22 +292,20 @@ static bool
 fill_block(OctRegWriter *writer)
 {
 	char		lines[OCT_FILE_BLOCK];
-	struct stat st;
-	off_t		end = lseek(writer->fd, 0, SEEK_CUR) + writer->used;
+	off_t		end = writer->offset + writer->used;
 	size_t		missing = (OCT_FILE_BLOCK - end % OCT_FILE_BLOCK) % OCT_FILE_BLOCK;
 
 	memset(lines, '\n', missing);
-	if (!write_bytes(writer, lines, missing) || !flush_buffer(writer) ||
-		fstat(writer->fd, &st) != 0)
+	if (!write_bytes(writer, lines, missing) || !flush_buffer(writer))
 		return false;
 	end += missing;
 
 	/* what it held before may have been longer */
-	return st.st_size == end || ftruncate(writer->fd, end) == 0;
+	return lseek(writer->fd, 0, SEEK_END) == end || ftruncate(writer->fd, end) == 0;
 }
 
 static bool
-write_image(OctRegWriter *writer, const OctRegHeader *header)
+write_image(OctRegWriter *writer, OctRegHeader *header)
 {
 	OctVisitor	visitor = {write_group, write_node, writer};
 
@@ -316,8 +319,8 @@ write_image(OctRegWriter *writer, const OctRegHeader *header)
 			!write_group(writer, writer->changes[i].group))
 			return false;
 	}
-	return end_group(writer) && oct_regfile_put_end(&writer->encoder) &&
-		fill_block(writer);
+	return end_group(writer) &&
+		oct_regfile_put_end(&writer->encoder, &header->crc) && fill_block(writer);
 }
 
 /* Notes what becomes of the slots of nodes of a group; false without memory. */
@@ -371,33 +374,17 @@ take_stock(OctRegWriter *writer, OctRegHeader *header)
 }
 
 /*
- * Flushes the image, and WAL up to lsn, which the disk writes at the same time.
- * (Core's pg_flush_data makes a failure to begin a PANIC; here it is left to the
- * flush to tell of it.)  Returns false with errno set.
- */
-static bool
-flush_with_wal(int fd, XLogRecPtr lsn)
-{
-#ifdef HAVE_SYNC_FILE_RANGE
-	if (enableFsync)
-		(void) sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-#endif
-	XLogFlush(lsn);
-	return pg_fdatasync(fd) == 0;
-}
-
-/*
  * Writes the table, as it will be with the changes applied, over what the file
- * holds and flushes it to disk, and WAL up to lsn.  Fills in the counts in the
- * header, and tells whether a password is in the image.  The caller holds the lock
- * of the registry file.
+ * holds and flushes it to disk.  Fills in the counts and the CRC in the header, and
+ * tells whether a password is in the image.  The caller holds the lock of the
+ * registry file.
  *
  * Closes the descriptor.  Reports a failure at elevel and returns false; the file
  * is gone then.
  */
 bool
 oct_regdisk_write(int fd, const char *path, OctRegHeader *header,
-				  const OctChange *changes, int nchanges, XLogRecPtr lsn,
+				  const OctChange *changes, int nchanges,
 				  bool *holds_password, int elevel)
 {
 	OctRegWriter writer = {.fd = fd,.changes = changes,.nchanges = nchanges};
@@ -405,7 +392,7 @@ oct_regdisk_write(int fd, const char *path, OctRegHeader *header,
 	int			save_errno;
 
 	done = take_stock(&writer, header) && write_image(&writer, header) &&
-		flush_with_wal(fd, lsn);
+		pg_fdatasync(fd) == 0;
 	save_errno = errno;
 	if (close(fd) != 0 && done)
 	{
@@ -424,58 +411,4 @@ oct_regdisk_write(int fd, const char *path, OctRegHeader *header,
 			(errcode_for_file_access(),
 			 errmsg("could not write file \"%s\": %m", path)));
 	return false;
-}
-
-
-/* ---------- the lock of the registry file ---------- */
-
-static void
-set_file_tag(LOCKTAG *tag)
-{
-	SET_LOCKTAG_ADVISORY(*tag, InvalidOid, 0, 0, OCT_LOCK_FILE);
-}
-
-/*
- * Takes the lock of the registry file, to the end of the transaction.  A
- * transaction that has to commit whatever happens does not wait for ever, cannot
- * be cancelled while it does, and raises no error; it may come away without the
- * lock.
- */
-bool
-oct_regdisk_lock(bool patiently)
-{
-	LOCKTAG		tag;
-
-	set_file_tag(&tag);
-	if (patiently)
-	{
-		(void) LockAcquire(&tag, ExclusiveLock, false, false);
-		return true;
-	}
-	for (int tries = OCT_LOCK_TRIES; tries > 0; tries--)
-	{
-		if (oct_try_lock(&tag, ExclusiveLock))
-			return true;
-		pg_usleep(OCT_LOCK_DELAY_US);
-	}
-	return false;
-}
-
-/* The same if nobody else has it; for who waits for nobody. */
-bool
-oct_regdisk_try_lock(void)
-{
-	LOCKTAG		tag;
-
-	set_file_tag(&tag);
-	return oct_try_lock(&tag, ExclusiveLock);
-}
-
-void
-oct_regdisk_unlock(void)
-{
-	LOCKTAG		tag;
-
-	set_file_tag(&tag);
-	LockRelease(&tag, ExclusiveLock, false);
 }

@@ -24,7 +24,8 @@ typedef enum OctRegState
 typedef struct OctRegImage
 {
 	OctRegState state;
-	OctRegHeader header;		/* if good */
+	OctRegHeader header;		/* if good; if bad what it says but for counts,
+								 * as far as it can be read */
 	char	   *data;			/* if good */
 	size_t		size;
 	char		cause[256];		/* if bad or unreadable: why */
@@ -35,10 +36,6 @@ extern void oct_regdisk_free(OctRegImage *image);
 extern void oct_regdisk_tell(const OctRegImage *image, const OctRegSink *sink);
 extern bool oct_regdisk_write(int fd, const char *path, OctRegHeader *header,
 							  const OctChange *changes, int nchanges,
-							  XLogRecPtr lsn, bool *holds_password, int elevel);
-
-extern bool oct_regdisk_lock(bool patiently);
-extern bool oct_regdisk_try_lock(void);
-extern void oct_regdisk_unlock(void);
+							  bool *holds_password, int elevel);
 
 #endif							/* REGDISK_H */

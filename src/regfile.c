@@ -90,6 +90,15 @@ end_line(OctRegEncoder *encoder, OctLine *line)
 	return encoder->write(encoder->arg, line->bytes, size);
 }
 
+static void
+put_crc(OctLine *line, pg_crc32c crc)
+{
+	char		hex[12];
+
+	snprintf(hex, sizeof(hex), "%08x", crc);
+	put_text(line, hex);
+}
+
 static bool
 put_number_line(OctRegEncoder *encoder, const char *keyword, uint64 number)
 {
@@ -108,6 +117,7 @@ bool
 oct_regfile_put_header(OctRegEncoder *encoder, OctRegWrite write, void *arg,
 					   const OctRegHeader *header)
 {
+	OctLine		follows;
 	OctLine		counts;
 
 	encoder->write = write;
@@ -117,6 +127,9 @@ oct_regfile_put_header(OctRegEncoder *encoder, OctRegWrite write, void *arg,
 	encoder->nnodes_left = header->nnodes;
 	INIT_CRC32C(encoder->crc);
 
+	begin_line(&follows, "follows");
+	put_number(&follows, header->predecessor.serial);
+	put_crc(&follows, header->predecessor.crc);
 	begin_line(&counts, "counts");
 	put_number(&counts, header->ngroups);
 	put_number(&counts, header->nnodes);
@@ -124,6 +137,7 @@ oct_regfile_put_header(OctRegEncoder *encoder, OctRegWrite write, void *arg,
 		put_number_line(encoder, "system", header->system_identifier) &&
 		put_number_line(encoder, "serial", header->serial) &&
 		put_number_line(encoder, "xid", header->full_xid) &&
+		(!header->has_predecessor || end_line(encoder, &follows)) &&
 		end_line(encoder, &counts);
 }
 
@@ -205,20 +219,20 @@ oct_regfile_put_node(OctRegEncoder *encoder, const OctNodeSpec *spec)
 	return end_line(encoder, &line);
 }
 
-/* Refuses to end a file that does not hold what its header says. */
+/*
+ * Refuses to end a file that does not hold what its header says.  Tells its CRC.
+ */
 bool
-oct_regfile_put_end(OctRegEncoder *encoder)
+oct_regfile_put_end(OctRegEncoder *encoder, pg_crc32c *crc)
 {
-	pg_crc32c	crc = encoder->crc;
 	OctLine		line;
-	char		hex[12];
 
 	if (encoder->ngroups_left != 0 || encoder->nnodes_left != 0)
 		return false;
-	FIN_CRC32C(crc);
-	snprintf(hex, sizeof(hex), "%08x", crc);
+	*crc = encoder->crc;
+	FIN_CRC32C(*crc);
 	begin_line(&line, "end");
 	put_number(&line, encoder->nlines);
-	put_text(&line, hex);
+	put_crc(&line, *crc);
 	return end_line(encoder, &line);
 }

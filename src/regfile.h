@@ -10,6 +10,8 @@
  *	  system <TAB> system identifier
  *	  serial <TAB> serial number of the image
  *	  xid <TAB> full id of the transaction that wrote it
+ *	  follows <TAB> serial number of the image that it replaces <TAB> its CRC
+ *			(0 and 0: none was there; a file without this line does not say)
  *	  counts <TAB> groups <TAB> nodes
  *	  group <TAB> database OID <TAB> its name <TAB> server OID <TAB> its name
  *			<TAB> key=value ...				(its policy)
@@ -49,6 +51,13 @@
 /* no line is longer, its end included */
 #define OCT_REGFILE_LINE_SIZE	10240
 
+/* Which image it is. */
+typedef struct OctRegId
+{
+	uint64		serial;
+	pg_crc32c	crc;
+} OctRegId;
+
 typedef struct OctRegHeader
 {
 	uint64		system_identifier;
@@ -56,6 +65,9 @@ typedef struct OctRegHeader
 	uint64		full_xid;
 	uint32		ngroups;
 	uint32		nnodes;
+	bool		has_predecessor;	/* does it say what it replaces? */
+	OctRegId	predecessor;
+	pg_crc32c	crc;			/* of the image itself, as its last line tells */
 } OctRegHeader;
 
 /* Where an encoder puts its bytes; false ends the writing. */
@@ -91,7 +103,7 @@ extern bool oct_regfile_put_header(OctRegEncoder *encoder, OctRegWrite write,
 extern bool oct_regfile_put_group(OctRegEncoder *encoder, const OctGroup *group);
 extern bool oct_regfile_put_node(OctRegEncoder *encoder,
 								 const OctNodeSpec *spec);
-extern bool oct_regfile_put_end(OctRegEncoder *encoder);
+extern bool oct_regfile_put_end(OctRegEncoder *encoder, pg_crc32c *crc);
 
 extern bool oct_regfile_decode(const char *data, size_t size,
 							   OctRegHeader *header, const OctRegSink *sink,

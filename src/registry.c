@@ -13,33 +13,34 @@
  *	  what another transaction may have left behind.
  *
  * 2. PRE_COMMIT (oct_registry_prepare).  Reserve room in the table of nodes.
- *	  Put an empty message of this transaction into WAL: a transaction id that
- *	  never reached WAL can be handed out again after a crash, and the commit of
- *	  its namesake would vouch for our image.
+ *	  Put an empty message of this transaction into WAL, and flush it: a
+ *	  transaction id that never reached WAL can be handed out again after a
+ *	  crash, and the commit of its namesake would vouch for our image.
  *
- * 3. Write the image, which names this transaction.  Flush it and that message,
- *	  the disk being at work on both at the same time, and then give it durably
- *	  the name of the *pending* file.  From now on it is true if and only if the
- *	  transaction commits.  See that the commit record is flushed even if
- *	  synchronous_commit is off.  Keep hold of the file that will be replaced,
- *	  by a second name: the transaction after the next writes it over.  (Not
- *	  if there is a password in it: those are nowhere but in the registry.)
+ * 3. Write the image, which names this transaction, and flush it.  It has durably
+ *	  the name of the *pending* file then, be it that it is given it now or that
+ *	  it was written over what had it (regturn.c).  From now on it is true if and
+ *	  only if the transaction commits.  See that the commit record is flushed even
+ *	  if synchronous_commit is off.
  *
  *	  Up to here every failure is an ordinary error.
  *
  * 4. Core writes the commit record.
  *
- * 5. COMMIT (oct_registry_commit).  Rename the pending file over the registry
- *	  file, with the bare system call: durable_rename could raise an error,
- *	  which would be a PANIC here.  No flush is needed, since after a crash the
- *	  commit log says the same again.  If the rename fails, note that the
+ * 5. COMMIT (oct_registry_commit).  The pending file becomes the registry file,
+ *	  with a bare system call: durable_rename could raise an error, which would
+ *	  be a PANIC here.  What was the registry becomes the pending file, to be
+ *	  written over by a later transaction.  (Not if there is a password in it:
+ *	  those are nowhere but in the registry.)  No flush is needed, since after a
+ *	  crash the commit log says the same again.  If it fails, note that the
  *	  pending file is left over.  Apply the changes to the table of nodes.
  *
  *	  ABORT (oct_registry_abort).  Unlink the pending file, if it is ours.
  *
  * A pending file that was left over, by a crash or a failed rename, is told by
  * a flag in shared memory and by nothing else: the file alone says nothing,
- * since the transaction that it names may be running.  To settle it means to
+ * since the transaction that it names may be running, or it is older than the
+ * registry and waits to be written over.  To settle it means to
  * ask the commit log and then to rename, or to unlink it.  The prober does that
  * when it starts, or whatever transaction is the first to commit, so that no
  * id handed out since can vouch for it.
@@ -72,19 +73,8 @@
 /* see registry_internal.h */
 OctSharedRegistry *oct_registry = NULL;
 
-/* the files of each turn */
-const char *const oct_registry_pending[OCT_TURNS] = {
-	OCT_FILE ".pending", OCT_FILE ".pending2"
-};
-static const char *const temporary[OCT_TURNS] = {
-	OCT_FILE_TEMPORARY, OCT_FILE_TEMPORARY "2"
-};
-
-/* the pending file of the transaction under way, or NULL */
-static const char *my_pending = NULL;
-static int	my_turn;
-static bool my_file_is_kept;	/* has the registry a second name? */
-static uint64 my_serial;
+/* the image of the transaction under way; 0: there is none */
+static OctRegId my_image;
 static bool my_image_holds_password;
 
 
@@ -94,15 +84,14 @@ static bool my_image_holds_password;
 void
 oct_registry_request(void)
 {
-	const char *files[] = {OCT_FILE, oct_registry_pending[0], oct_registry_pending[1]};
 	uint32		nnodes = 0;
 	uint32		ngroups = 0;
 
-	for (int i = 0; i < lengthof(files); i++)
+	for (int i = -1; i < OCT_TURNS; i++)
 	{
 		OctRegImage image;
 
-		oct_regdisk_read(files[i], &image);
+		oct_regdisk_read(i < 0 ? OCT_FILE : oct_registry_pending[i], &image);
 		nnodes = Max(nnodes, image.header.nnodes);
 		ngroups = Max(ngroups, image.header.ngroups);
 		oct_regdisk_free(&image);
@@ -128,49 +117,62 @@ oct_registry_refuse_writes(const char *path, const char *cause)
 void
 oct_registry_accept_image(const OctRegImage *image, bool complete)
 {
-	oct_registry->serial = image->header.serial;
+	oct_registry->image = (OctRegId) {image->header.serial, image->header.crc};
 	oct_registry->last_serial = Max(oct_registry->last_serial, image->header.serial);
 	if (!complete)
 		oct_registry_refuse_writes(OCT_FILE, "it holds more than there is room for");
 }
 
-/* Are the pending files that there are whole ones, of transactions of ours? */
+/* Is a pending file of ours, or of no account beside a registry of others? */
 static bool
-is_pending_ours(void)
+is_pending_harmless(const OctRegImage *pending, const OctRegHeader *registry)
 {
-	bool		ours = true;
+	const OctRegHeader *header = &pending->header;
+
+	return pending->state == OCT_REG_MISSING ||
+		(header->serial > 0 && header->system_identifier == GetSystemIdentifier()) ||
+		(header->serial > 0 && header->system_identifier == registry->system_identifier &&
+		 header->serial <= registry->serial);
+}
+
+static bool
+are_pending_harmless(const OctRegHeader *registry)
+{
+	bool		harmless = true;
 
 	for (int i = 0; i < OCT_TURNS; i++)
 	{
 		OctRegImage image;
 
 		oct_regdisk_read(oct_registry_pending[i], &image);
-		ours = ours && (image.state == OCT_REG_MISSING ||
-						(image.state == OCT_REG_GOOD &&
-						 image.header.system_identifier == GetSystemIdentifier()));
+		harmless = harmless && is_pending_harmless(&image, registry);
 		oct_regdisk_free(&image);
 	}
-	return ours;
+	return harmless;
 }
 
 /* Is there a pending file, as far as can be told? */
 bool
 oct_registry_has_pending(void)
 {
-	return oct_regname_exists(oct_registry_pending[0]) ||
-		oct_regname_exists(oct_registry_pending[1]);
+	for (int i = 0; i < OCT_TURNS; i++)
+	{
+		if (oct_regname_exists(oct_registry_pending[i]))
+			return true;
+	}
+	return false;
 }
 
 /*
  * Takes over what another database system registered: its groups wait for
- * adopt.c to find databases and servers of their names.  A pending file is not
- * to be there unless we made it, by our first commit since: of its transactions
- * our commit log knows nothing.
+ * adopt.c to find databases and servers of their names.  A pending file that
+ * counts is not to be there unless we made it, by our first commit since: of its
+ * transactions our commit log knows nothing.
  */
 static void
 take_over(const OctRegImage *image)
 {
-	if (!is_pending_ours())
+	if (!are_pending_harmless(&image->header))
 	{
 		oct_registry_refuse_writes(OCT_FILE, OCT_FOREIGN ", and a pending file is beside it");
 		return;
@@ -198,6 +200,14 @@ load_registry(void)
 	oct_regdisk_free(&image);
 }
 
+/* At the end of the postmaster, when all others are gone. */
+static void
+end_registry(int code, Datum arg)
+{
+	if (code == 0)
+		oct_regturn_clear();
+}
+
 /* For shmem_startup_hook, in the postmaster, where nothing may throw. */
 void
 oct_registry_startup(void)
@@ -214,11 +224,10 @@ oct_registry_startup(void)
 
 	memset(oct_registry, 0, sizeof(OctSharedRegistry));
 	for (int i = 0; i < OCT_TURNS; i++)
-	{
 		pg_atomic_init_u64(&oct_registry->judgements[i], 0);
-		unlink(temporary[i]);
-	}
+	unlink(OCT_FILE_TEMPORARY);
 	oct_registry_forget_files();
+	on_shmem_exit(end_registry, 0);
 	load_registry();
 	oct_nodetab_loaded();
 	oct_registry->left_over = oct_registry_has_pending();
@@ -250,7 +259,7 @@ oct_registry_check_writable(void)
 bool
 oct_registry_open(int elevel, bool drops_only)
 {
-	if (!oct_regdisk_lock(elevel >= ERROR))
+	if (!oct_reglock_acquire(elevel >= ERROR))
 	{
 		ereport(elevel,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
@@ -265,57 +274,46 @@ oct_registry_open(int elevel, bool drops_only)
 }
 
 /*
- * The registry has been made in another way than by a transaction.  The files that
- * wait to be written over do so no longer: it is not certain that they have lost its
- * name for good.
+ * The registry has been made in another way than by a transaction.  No file is spare
+ * any more: it is not certain which have lost its name for good.
  */
 void
 oct_registry_forget_files(void)
 {
 	for (int i = 0; i < OCT_TURNS; i++)
-		oct_registry->reusable[i] = false;
+		oct_registry->spares[i] = OCT_SPARE_NOT;
 	oct_registry->holds_password = true;
+}
+
+/* Of an image that is about to be made, but for what it holds. */
+static OctRegHeader
+next_header(FullTransactionId writer)
+{
+	return (OctRegHeader) {
+		.system_identifier = GetSystemIdentifier(),
+		.serial = ++oct_registry->last_serial,
+		.full_xid = U64FromFullTransactionId(writer),
+		.has_predecessor = true,
+		.predecessor = oct_registry->image,
+	};
 }
 
 /* Steps 2 and 3 but for the reservation. */
 static bool
 write_pending(const OctChange *changes, int nchanges, int elevel)
 {
-	int			turn = oct_registry->turn;
-	int			next = (turn + 1) % OCT_TURNS;
-	bool		reuse = oct_registry->reusable[turn];
-	bool		reuse_next = oct_registry->reusable[next];
-	OctRegHeader header = {
-		.system_identifier = GetSystemIdentifier(),
-		.serial = ++oct_registry->last_serial,
-		.full_xid = U64FromFullTransactionId(GetTopFullTransactionId()),
-	};
-	XLogRecPtr	lsn = oct_log_empty_message("octopus_fdw", true);
+	OctRegHeader header = next_header(GetTopFullTransactionId());
+	const char *path;
 	int			fd;
 
-	oct_registry->reusable[turn] = false;
-	fd = oct_regname_open(temporary[turn], reuse, elevel);
+	XLogFlush(oct_log_empty_message("octopus_fdw", true));
+	fd = oct_regturn_open(&path, elevel);
 	if (fd < 0 ||
-		!oct_regdisk_write(fd, temporary[turn], &header, changes, nchanges,
-						   lsn, &my_image_holds_password, elevel))
+		!oct_regdisk_write(fd, path, &header, changes, nchanges,
+						   &my_image_holds_password, elevel) ||
+		!oct_regturn_give(elevel))
 		return false;
-
-	my_pending = oct_registry_pending[turn];
-	my_turn = turn;
-	my_file_is_kept = false;
-	my_serial = header.serial;
-
-	/*
-	 * The flush of the names is one for those of the transaction before, too; if it
-	 * fails no later one is believed to make up for it.
-	 */
-	oct_registry->reusable[next] = false;
-	if (!oct_regname_give(temporary[turn], my_pending, elevel))
-		return false;
-	oct_registry->reusable[next] = reuse_next;
-	oct_registry->turn = next;
-	my_file_is_kept = !oct_registry->holds_password &&
-		link(OCT_FILE, temporary[turn]) == 0;
+	my_image = (OctRegId) {header.serial, header.crc};
 	ForceSyncCommit();
 	return true;
 }
@@ -348,20 +346,17 @@ oct_registry_prepare(const OctChange *changes, int nchanges, int elevel)
 void
 oct_registry_commit(const OctChange *changes, int nchanges)
 {
-	if (my_pending != NULL)
+	if (my_image.serial > 0)
 	{
-		if (rename(my_pending, OCT_FILE) == 0)
+		if (oct_regturn_commit(!oct_registry->holds_password))
 		{
-			oct_registry->serial = my_serial;
+			oct_registry->image = my_image;
 			oct_registry->holds_password = my_image_holds_password;
-
-			/* what an aborted transaction has kept is the registry still */
-			oct_registry->reusable[my_turn] = my_file_is_kept;
 		}
 		else
 			oct_registry->left_over = true;
 	}
-	my_pending = NULL;
+	my_image.serial = 0;
 	oct_nodetab_apply(changes, nchanges);
 }
 
@@ -369,9 +364,9 @@ oct_registry_commit(const OctChange *changes, int nchanges)
 void
 oct_registry_abort(void)
 {
-	if (my_pending != NULL && unlink(my_pending) != 0 && errno != ENOENT)
+	if (!oct_regturn_abort())
 		oct_registry->left_over = true;
-	my_pending = NULL;
+	my_image.serial = 0;
 	oct_nodetab_release();
 }
 
@@ -385,52 +380,52 @@ oct_registry_abort(void)
 bool
 oct_registry_open_to_amend(void)
 {
-	if (!oct_regdisk_try_lock())
+	if (!oct_reglock_try())
 		return false;
 	if (RecoveryInProgress() || !oct_registry_must_settle() ||
 		oct_registry_settle_pending(LOG))
 		return true;
-	oct_regdisk_unlock();
+	oct_reglock_release();
 	return false;
 }
 
 void
 oct_registry_close(void)
 {
-	oct_regdisk_unlock();
+	oct_reglock_release();
 }
 
 /*
  * Writes an image that no transaction has to commit, for the file that the caller
- * gives it to.  Reports a failure at elevel and returns 0, else its serial number.
+ * gives it to.  Reports a failure at elevel and returns false.
  */
-static uint64
-write_temporary(const OctChange *changes, int nchanges, XLogRecPtr lsn, int elevel)
+static bool
+write_temporary(const OctChange *changes, int nchanges, OctRegId *image, int elevel)
 {
-	OctRegHeader header = {
-		.system_identifier = GetSystemIdentifier(),
-		.serial = ++oct_registry->last_serial,
-	};
+	OctRegHeader header = next_header(InvalidFullTransactionId);
 	bool		holds_password;
 	int			fd;
 
 	oct_registry_forget_files();
-	fd = oct_regname_open(OCT_FILE_TEMPORARY, false, elevel);
-	return fd >= 0 && oct_regdisk_write(fd, OCT_FILE_TEMPORARY, &header, changes,
-										nchanges, lsn, &holds_password, elevel) ? header.serial : 0;
+	fd = oct_regname_create(OCT_FILE_TEMPORARY, elevel);
+	if (fd < 0 || !oct_regdisk_write(fd, OCT_FILE_TEMPORARY, &header, changes,
+									 nchanges, &holds_password, elevel))
+		return false;
+	*image = (OctRegId) {header.serial, header.crc};
+	return true;
 }
 
 /* The changes of oct_registry_amend, for the file. */
 static void
 rewrite_file(const OctChange *changes, int nchanges)
 {
-	/* what the catalogs say now must not be undone by a crash */
-	uint64		serial = write_temporary(changes, nchanges,
-										 oct_log_empty_message("octopus_fdw", false),
-										 LOG);
+	OctRegId	image;
 
-	if (serial > 0 && oct_regname_give(OCT_FILE_TEMPORARY, OCT_FILE, LOG))
-		oct_registry->serial = serial;
+	/* what the catalogs say now must not be undone by a crash */
+	XLogFlush(oct_log_empty_message("octopus_fdw", false));
+	if (write_temporary(changes, nchanges, &image, LOG) &&
+		oct_regname_give(OCT_FILE_TEMPORARY, OCT_FILE, LOG))
+		oct_registry->image = image;
 }
 
 /*
@@ -459,26 +454,26 @@ oct_registry_amend(const OctChange *changes, int nchanges)
 void
 oct_registry_reset(void)
 {
-	uint64		serial;
+	OctRegId	image;
 
 	PreventCommandDuringRecovery("octopus.registry_reset()");
-	(void) oct_regdisk_lock(true);
+	(void) oct_reglock_acquire(true);
 	if (!oct_registry->refusing)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("registry of octopus_fdw is in order")));
 
 	/* the new image first: what comes next takes no room on disk */
-	serial = write_temporary(NULL, 0, InvalidXLogRecPtr, ERROR);
+	(void) write_temporary(NULL, 0, &image, ERROR);
 	for (int i = 0; i < OCT_TURNS; i++)
 	{
-		oct_regname_set_aside(oct_registry_pending[i], OCT_FILE_BAD, false);
+		(void) oct_regname_set_aside(oct_registry_pending[i], OCT_FILE_BAD, false, ERROR);
 		pg_atomic_write_u64(&oct_registry->judgements[i], 0);
 	}
-	oct_regname_set_aside(OCT_FILE_UNSETTLED, OCT_FILE_BAD, false);
-	oct_regname_set_aside(OCT_FILE, OCT_FILE_BAD, true);
+	(void) oct_regname_set_aside(OCT_FILE_UNSETTLED, OCT_FILE_BAD, false, ERROR);
+	(void) oct_regname_set_aside(OCT_FILE, OCT_FILE_BAD, true, ERROR);
 	(void) oct_regname_give(OCT_FILE_TEMPORARY, OCT_FILE, ERROR);
-	oct_registry->serial = serial;
+	oct_registry->image = image;
 	oct_registry->left_over = oct_registry->refusing = false;
-	oct_regdisk_unlock();
+	oct_reglock_release();
 }

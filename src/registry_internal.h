@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * registry_internal.h
- *	  The registry's state in shared memory: for registry.c and regsettle.c
- *	  only.
+ *	  The registry's state in shared memory: for registry.c, regsettle.c and
+ *	  regturn.c only.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,6 +12,7 @@
 #include "port/atomics.h"
 
 #include "regdisk.h"
+#include "reglock.h"
 #include "regname.h"
 #include "registry.h"
 
@@ -23,14 +24,20 @@
 #define OCT_FOREIGN			"it belongs to another database system"
 
 /*
- * The pending file has two names, taken in turn, and so has the file that becomes
- * it.  What a transaction does to the names need not be durable before the next
- * one does the same, then: no name changes hands again before a flush of the
- * directory.
+ * The names of the pending file; see regturn.c.  With more of them the directory is
+ * flushed more seldom, and there are more files.
  */
-#define OCT_TURNS			2
+#define OCT_TURNS			8
 
 extern const char *const oct_registry_pending[OCT_TURNS];
+
+/* May the pending file of a turn be written over? */
+typedef enum OctSpare
+{
+	OCT_SPARE_NOT,				/* if there is one at all */
+	OCT_SPARE_AFTER_FLUSH,		/* it may be the registry on disk */
+	OCT_SPARE
+} OctSpare;
 
 /*
  * Written by the postmaster before there is any other process, and then with
@@ -38,14 +45,14 @@ extern const char *const oct_registry_pending[OCT_TURNS];
  */
 typedef struct OctSharedRegistry
 {
-	uint64		serial;			/* of the image that counts */
+	OctRegId	image;			/* the one that counts; 0: there is none */
 	uint64		last_serial;	/* given to any image */
 	bool		refusing;		/* is nothing to be written? */
 	char		cause[MAXPGPATH];	/* why: file and cause */
 	volatile bool left_over;	/* is there a pending file to be settled? */
 	pg_atomic_uint64 judgements[OCT_TURNS]; /* see fate.h; 0 is none yet */
-	int			turn;			/* which names are next */
-	bool		reusable[OCT_TURNS];	/* is there a file to be written over? */
+	int			turn;			/* whose name is next */
+	OctSpare	spares[OCT_TURNS];
 	bool		holds_password; /* does the registry, or may it? */
 } OctSharedRegistry;
 
@@ -56,6 +63,13 @@ extern void oct_registry_refuse_writes(const char *path, const char *cause);
 extern void oct_registry_accept_image(const OctRegImage *image, bool complete);
 extern void oct_registry_forget_files(void);
 extern bool oct_registry_has_pending(void);
+
+/* in regturn.c: who calls has the lock of the registry file */
+extern int	oct_regturn_open(const char **path, int elevel);
+extern bool oct_regturn_give(int elevel);
+extern bool oct_regturn_commit(bool keep);
+extern bool oct_regturn_abort(void);
+extern void oct_regturn_clear(void);
 
 /* in regsettle.c */
 extern bool oct_registry_must_settle(void);

@@ -9,10 +9,6 @@
  * files open.  There are transactions that must not fail then, so the calls
  * beneath are used here.
  *
- * Making a file and removing one costs more than writing it, so a file that an
- * image was replaced in is written over.  Somebody may still read it by the name
- * that it had, a base backup for one: then it is left to him.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -27,27 +23,49 @@
 
 #include "regname.h"
 
+#ifdef F_SETLEASE
+/*
+ * Has the file no other name?  Its times are not asked for: from then on the kernel
+ * would tell each change of them from the one before, and so write the inode, and
+ * that of WAL, with each flush.
+ */
+static bool
+has_one_name(int fd)
+{
+#ifdef STATX_NLINK
+	struct statx st;
+
+	return statx(fd, "", AT_EMPTY_PATH, STATX_NLINK, &st) == 0 && st.stx_nlink == 1;
+#else
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_nlink == 1;
+#endif
+}
+#endif
+
 /*
  * Opens a file to write it over; -1 if it is not there, has another name, too, or
- * is open elsewhere.  Until it is closed, who opens it waits, as long as the kernel
+ * is open elsewhere: somebody may still read it by the name that it had, a base
+ * backup for one.  Until it is closed, who opens it waits, as long as the kernel
  * lets a lease last (45 s, unless set otherwise).
  */
-static int
-open_unused(const char *path)
+int
+oct_regname_open_unused(const char *path)
 {
 #ifdef F_SETLEASE
-	struct stat st;
 	int			fd = BasicOpenFile(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | PG_BINARY | O_CLOEXEC);
 
 	if (fd < 0)
 		return -1;
 
 	/*
-	 * The lease is granted if there is no other descriptor of the file.  The
-	 * signal that tells of somebody who waits for us means nothing to a backend
-	 * but a look at its latch; the one sent by default would end it.
+	 * The lease is granted if there is no other descriptor of the file, which has
+	 * to be a regular one.  The signal that tells of somebody who waits for us
+	 * means nothing to a backend but a look at its latch; the one sent by default
+	 * would end it.
 	 */
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+	if (has_one_name(fd) &&
 		fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
 		return fd;
 	close(fd);
@@ -56,18 +74,14 @@ open_unused(const char *path)
 }
 
 /*
- * Opens a file for an image that nobody knows of yet: what is there is written
- * over, if it may be and nobody uses it, or else is replaced.  The name of such a
- * file is nobody's business after a crash.  Reports a failure at elevel and
- * returns -1.
+ * Makes a file in the place of what has its name, which is nobody's business after
+ * a crash.  Reports a failure at elevel and returns -1.
  */
 int
-oct_regname_open(const char *path, bool reuse, int elevel)
+oct_regname_create(const char *path, int elevel)
 {
-	int			fd = reuse ? open_unused(path) : -1;
+	int			fd = -1;
 
-	if (fd >= 0)
-		return fd;
 	if (unlink(path) == 0 || errno == ENOENT)
 		fd = BasicOpenFile(path, O_CREAT | O_EXCL | O_WRONLY | PG_BINARY | O_CLOEXEC);
 	if (fd < 0)
@@ -119,12 +133,12 @@ oct_regname_give(const char *from, const char *to, int elevel)
 	return false;
 }
 
-/* Removes a file for good; the same of failures. */
+/* Removes a file; the same of failures. */
 bool
 oct_regname_remove(const char *path, int elevel)
 {
 	if (unlink(path) == 0)
-		return oct_regname_sync(elevel);
+		return true;
 	ereport(elevel,
 			(errcode_for_file_access(),
 			 errmsg("could not remove file \"%s\": %m", path)));
@@ -140,24 +154,25 @@ oct_regname_exists(const char *path)
 
 /*
  * Gives a file, if it is there, the name bad_name, or if that is taken bad_name
- * with a number; unless "keep", it loses the name it has.  Raises an error if
- * that fails.
+ * with a number; unless "keep", it loses the name it has.  Reports a failure at
+ * elevel and returns false.
  */
-void
-oct_regname_set_aside(const char *path, const char *bad_name, bool keep)
+bool
+oct_regname_set_aside(const char *path, const char *bad_name, bool keep, int elevel)
 {
 	char		name[MAXPGPATH];
 
 	if (!oct_regname_exists(path))
-		return;
+		return true;
 	strlcpy(name, bad_name, sizeof(name));
 	for (int i = 1; oct_regname_exists(name); i++)
 		snprintf(name, sizeof(name), "%s.%d", bad_name, i);
 
 	/* a directory cannot have two names */
-	if ((!keep || link(path, name) != 0) && rename(path, name) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not rename file \"%s\" to \"%s\": %m",
-						path, name)));
+	if ((keep && link(path, name) == 0) || rename(path, name) == 0)
+		return true;
+	ereport(elevel,
+			(errcode_for_file_access(),
+			 errmsg("could not rename file \"%s\" to \"%s\": %m", path, name)));
+	return false;
 }

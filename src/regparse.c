@@ -136,6 +136,26 @@ parse_number(const char *string, uint64 max, uint64 *number)
 	return true;
 }
 
+/* Reads a CRC, in the one form in which it is written. */
+static bool
+parse_crc(const char *string, pg_crc32c *crc)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	*crc = 0;
+	if (strlen(string) != 8)
+		return false;
+	for (; *string != '\0'; string++)
+	{
+		const char *digit = strchr(digits, *string);
+
+		if (digit == NULL)
+			return false;
+		*crc = *crc << 4 | (pg_crc32c) (digit - digits);
+	}
+	return true;
+}
+
 /* Reads a line of a keyword and one number. */
 static bool
 read_number_line(OctRegDecoder *decoder, const char *keyword, uint64 *number)
@@ -151,6 +171,7 @@ read_number_line(OctRegDecoder *decoder, const char *keyword, uint64 *number)
 static bool
 read_header(OctRegDecoder *decoder, OctRegHeader *header)
 {
+	const OctRegLine *line = &decoder->line;
 	uint64		format;
 	uint64		ngroups;
 	uint64		nnodes;
@@ -166,9 +187,18 @@ read_header(OctRegDecoder *decoder, OctRegHeader *header)
 		!read_number_line(decoder, "xid", &header->full_xid) ||
 		!read_line(decoder))
 		return false;
+	header->has_predecessor = is_record(decoder, "follows", 3);
+	if (header->has_predecessor)
+	{
+		if (!parse_number(line->fields[1], PG_UINT64_MAX, &header->predecessor.serial) ||
+			!parse_crc(line->fields[2], &header->predecessor.crc))
+			return refuse(decoder, "the header is not valid");
+		if (!read_line(decoder))
+			return false;
+	}
 	if (!is_record(decoder, "counts", 3) ||
-		!parse_number(decoder->line.fields[1], PG_INT32_MAX, &ngroups) ||
-		!parse_number(decoder->line.fields[2], PG_INT32_MAX, &nnodes))
+		!parse_number(line->fields[1], PG_INT32_MAX, &ngroups) ||
+		!parse_number(line->fields[2], PG_INT32_MAX, &nnodes))
 		return refuse(decoder, "the header is not valid");
 	header->ngroups = (uint32) ngroups;
 	header->nnodes = (uint32) nnodes;
@@ -308,23 +338,21 @@ read_body(OctRegDecoder *decoder, const OctRegHeader *header,
 	return true;
 }
 
-/* Is the trailer, just read, true of the bytes before it? */
+/* Is the trailer, just read, true of the bytes before it?  Tells its CRC. */
 static bool
-check_end(OctRegDecoder *decoder, const char *data, size_t body_size)
+check_end(OctRegDecoder *decoder, const char *data, size_t body_size, pg_crc32c *crc)
 {
-	pg_crc32c	crc;
+	pg_crc32c	said;
 	uint64		nlines;
-	char		hex[12];
 
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, data, body_size);
-	FIN_CRC32C(crc);
-	snprintf(hex, sizeof(hex), "%08x", crc);
+	INIT_CRC32C(*crc);
+	COMP_CRC32C(*crc, data, body_size);
+	FIN_CRC32C(*crc);
 
 	if (!parse_number(decoder->line.fields[1], PG_UINT32_MAX, &nlines) ||
 		nlines != decoder->nlines - 1)
 		return refuse(decoder, "the file has not the number of lines that its last line says");
-	if (strcmp(decoder->line.fields[2], hex) != 0)
+	if (!parse_crc(decoder->line.fields[2], &said) || said != *crc)
 		return refuse(decoder, "the checksum does not match");
 	if (decoder->at != decoder->end)
 		return refuse(decoder, "the file goes on behind its last line");
@@ -334,7 +362,9 @@ check_end(OctRegDecoder *decoder, const char *data, size_t body_size)
 /*
  * Decodes a whole file.  Tells the sink, unless it is NULL, what is in it; the
  * trailer is checked last, so a sink must have been preceded by a decoding
- * without one.  Returns false, with the error, if the file is not valid.
+ * without one.  Returns false, with the error, if the file is not valid; what its
+ * header says is told all the same, as far as that can be read as one: the serial
+ * number is 0 if not.
  */
 bool
 oct_regfile_decode(const char *data, size_t size, OctRegHeader *header,
@@ -343,11 +373,17 @@ oct_regfile_decode(const char *data, size_t size, OctRegHeader *header,
 	OctRegDecoder decoder = {.at = data,.end = data + size,.error = error};
 	const char *last_line;
 
-	if (!read_header(&decoder, header) || !read_body(&decoder, header, sink))
+	memset(header, 0, sizeof(OctRegHeader));
+	if (!read_header(&decoder, header))
+	{
+		memset(header, 0, sizeof(OctRegHeader));
+		return false;
+	}
+	if (!read_body(&decoder, header, sink))
 		return false;
 
 	last_line = decoder.at - 1;
 	while (last_line > data && last_line[-1] != '\n')
 		last_line--;
-	return check_end(&decoder, data, last_line - data);
+	return check_end(&decoder, data, last_line - data, &header->crc);
 }

@@ -1,11 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * regsettle.c
- *	  A pending file that was left over, by a crash or a failed rename.
+ *	  Pending files that were left over, by a crash or a failed rename.
  *
- * registry.c tells how it comes to be and who may touch it.  To settle it means
+ * registry.c tells how they come to be and who may touch them.  To settle one means
  * to ask the commit log, and then to make it the registry or to remove it; what
  * nobody can judge is set aside.
+ *
+ * A file may have been left half written over.  Its header is sound then: it is
+ * either that of an image that does not count any more, or it names a transaction
+ * that did not commit, since who commits has flushed his image (regdisk.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -53,12 +57,12 @@ settle_renamed(bool has_pending, int elevel)
 	OctRegImage image;
 
 	oct_regdisk_read(OCT_FILE, &image);
-	if (image.state == OCT_REG_GOOD && image.header.serial > oct_registry->serial)
+	if (image.state == OCT_REG_GOOD && image.header.serial > oct_registry->image.serial)
 		oct_registry_accept_image(&image, oct_regload_replace(&image));
 	oct_regdisk_free(&image);
 	if (image.state == OCT_REG_UNREADABLE ||
 		(image.state == OCT_REG_BAD && !has_pending) ||
-		(image.state == OCT_REG_MISSING && !has_pending && oct_registry->serial > 0))
+		(image.state == OCT_REG_MISSING && !has_pending && oct_registry->image.serial > 0))
 		return report_unreadable(OCT_FILE, &image, elevel);
 	return oct_regname_sync(elevel);
 }
@@ -71,21 +75,67 @@ judge(int turn, const OctRegImage *image, bool only_first)
 						  only_first);
 }
 
-/* Does with a good pending file what its fate demands. */
+/*
+ * Does an image follow the registry that there is, be it by way of others that are
+ * pending?  Who puts another registry in the place of that one means that one, and
+ * not what had been pending beside the other.
+ */
 static bool
-settle_image(int turn, const OctRegImage *image, int elevel)
+is_successor(const OctRegHeader *header, const OctRegImage images[OCT_TURNS])
 {
+	const OctRegId *predecessor = &header->predecessor;
+
+	if (!header->has_predecessor ||
+		(predecessor->serial == oct_registry->image.serial &&
+		 predecessor->crc == oct_registry->image.crc))
+		return true;
+	for (int i = 0; i < OCT_TURNS && predecessor->serial > 0; i++)
+	{
+		const OctRegHeader *other = &images[i].header;
+
+		if (other->serial == predecessor->serial && other->serial < header->serial &&
+			(other->crc == predecessor->crc || images[i].state != OCT_REG_GOOD))
+			return is_successor(other, images);
+	}
+	return false;
+}
+
+/* Gets a pending file that belongs to another registry out of the way. */
+static bool
+set_aside_stranger(const char *path, const OctRegHeader *header, int elevel)
+{
+	ereport(LOG,
+			(errmsg("pending file of octopus_fdw does not belong to its registry, and is set aside"),
+			 errdetail("File \"%s\" follows image " UINT64_FORMAT ", and the registry is image " UINT64_FORMAT ".",
+					   path, header->predecessor.serial, oct_registry->image.serial)));
+	return oct_regname_set_aside(path, OCT_FILE_BAD, false, elevel);
+}
+
+/*
+ * Does with a pending file, of which at least the header can be read, what its fate
+ * demands.
+ */
+static bool
+settle_image(int turn, const OctRegImage images[OCT_TURNS], int elevel)
+{
+	const OctRegImage *image = &images[turn];
+	const OctRegHeader *header = &image->header;
 	const char *path = oct_registry_pending[turn];
 
-	if (image->header.system_identifier != GetSystemIdentifier())
+	/* a spare file, or an image that a newer one has replaced */
+	if (header->serial <= oct_registry->image.serial)
+		return oct_regname_remove(path, elevel);
+	if (header->system_identifier != GetSystemIdentifier())
 		return set_aside_pending(path, OCT_FOREIGN, elevel);
 
-	oct_registry->last_serial = Max(oct_registry->last_serial, image->header.serial);
-	/* a base backup may hold an older pending file than registry */
-	switch (image->header.serial <= oct_registry->serial ? OCT_FATE_ABORTED :
-			judge(turn, image, false))
+	oct_registry->last_serial = Max(oct_registry->last_serial, header->serial);
+	if (!is_successor(header, images))
+		return set_aside_stranger(path, header, elevel);
+	switch (judge(turn, image, false))
 	{
 		case OCT_FATE_COMMITTED:
+			if (image->state == OCT_REG_BAD)
+				return set_aside_pending(path, image->cause, elevel);
 			if (!oct_regname_give(path, OCT_FILE, elevel))
 				return false;
 			oct_registry_accept_image(image, oct_regload_replace(image));
@@ -101,36 +151,42 @@ settle_image(int turn, const OctRegImage *image, int elevel)
 
 /* Settles the pending file of a turn, if there is one. */
 static bool
-settle_turn(int turn, const OctRegImage *image, int elevel)
+settle_turn(int turn, const OctRegImage images[OCT_TURNS], int elevel)
 {
-	switch (image->state)
-	{
-		case OCT_REG_MISSING:
-			break;
-		case OCT_REG_BAD:
-			return set_aside_pending(oct_registry_pending[turn], image->cause, elevel);
-		case OCT_REG_UNREADABLE:
-			return report_unreadable(oct_registry_pending[turn], image, elevel);
-		case OCT_REG_GOOD:
-			return settle_image(turn, image, elevel);
-	}
-	return true;
+	const OctRegImage *image = &images[turn];
+
+	if (image->state == OCT_REG_MISSING)
+		return true;
+	if (image->state == OCT_REG_UNREADABLE)
+		return report_unreadable(oct_registry_pending[turn], image, elevel);
+	if (image->header.serial == 0)
+		return set_aside_pending(oct_registry_pending[turn], image->cause, elevel);
+	return settle_image(turn, images, elevel);
 }
 
-/* Settles both, the older one first: the newer one counts if both do. */
+/*
+ * Settles all, the newest first: each image is a whole one, so the newest that was
+ * committed counts, and what is older goes.
+ */
 static bool
 settle_turns(const OctRegImage images[OCT_TURNS], int elevel)
 {
-	int			older = images[0].header.serial <= images[1].header.serial ? 0 : 1;
+	bool		seen[OCT_TURNS] = {false};
 
 	for (int i = 0; i < OCT_TURNS; i++)
 	{
-		int			turn = (older + i) % OCT_TURNS;
+		int			newest = -1;
 
-		if (!settle_turn(turn, &images[turn], elevel))
+		for (int turn = 0; turn < OCT_TURNS; turn++)
+		{
+			if (!seen[turn] && (newest < 0 || images[turn].header.serial > images[newest].header.serial))
+				newest = turn;
+		}
+		seen[newest] = true;
+		if (!settle_turn(newest, images, elevel))
 			return false;
 	}
-	return true;
+	return oct_regname_sync(elevel);
 }
 
 /*
@@ -179,10 +235,10 @@ oct_registry_settle(int elevel)
 {
 	if (!oct_registry_must_settle())
 		return;
-	(void) oct_regdisk_lock(true);
+	(void) oct_reglock_acquire(true);
 	if (oct_registry_must_settle())
 		(void) oct_registry_settle_pending(elevel);
-	oct_regdisk_unlock();
+	oct_reglock_release();
 }
 
 /*
@@ -208,7 +264,7 @@ oct_registry_judge(void)
 		oct_regdisk_read(oct_registry_pending[i], &image);
 
 		/* once it is settled the name may be that of a running transaction */
-		if (image.state == OCT_REG_GOOD && oct_registry->left_over)
+		if (image.header.serial > 0 && oct_registry->left_over)
 			(void) judge(i, &image, true);
 		oct_regdisk_free(&image);
 	}

@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use Fcntl;
 use IPC::Run;
 use Octopus;
 use PostgreSQL::Test::Cluster;
@@ -15,11 +16,14 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(
-  registry_path pending read_bytes write_bytes seal image parse on_disk
+  TURNS registry_path pending_files pending read_bytes write_bytes seal image parse on_disk
   registered is_registered refused attempt kill_everything crash_restarted
   session ask order hear
   preload_faults fault no_fault fault_hit calls
 );
+
+# how many names the pending file has
+use constant TURNS => 8;
 
 # ---------- the file ----------
 
@@ -30,11 +34,30 @@ sub registry_path
 	return $node->data_dir . '/octopus_fdw.registry' . ($suffix // '');
 }
 
-# The path of the pending file that there is, by whichever of its names, or undef.
+# The files that have a name of the pending one; they may be spare.
+sub pending_files
+{
+	my ($node) = @_;
+	return grep { -e } map { registry_path($node, $_) } '.pending', map { ".pending$_" } 2 .. TURNS;
+}
+
+# The serial number of an image, 0 if there is none or it is just being written.
+sub serial_of
+{
+	my ($path) = @_;
+	sysopen(my $file, $path, O_RDONLY | O_NONBLOCK) or return 0;
+	sysread $file, my $header, 512;
+	close $file;
+	return $header =~ /^serial\t(\d+)$/m ? $1 : 0;
+}
+
+# The path of the pending file that there is, or undef: one that is newer than the
+# registry.
 sub pending
 {
 	my ($node) = @_;
-	return (grep { -e } map { registry_path($node, $_) } '.pending', '.pending2')[0];
+	my $serial = serial_of(registry_path($node));
+	return (grep { serial_of($_) > $serial } pending_files($node))[0];
 }
 
 # undef if there is no such file
@@ -83,14 +106,16 @@ sub seal
 	return $lines . "\n" x (-length($lines) % 8192);
 }
 
-# A changed copy of a good file: image($bytes, serial => 7, xid => 800, nodes =>
-# [[$name, $port], ...]), the nodes being added to those of the last group.
+# A changed copy of a good file, which it is to follow: image($bytes, serial => 7,
+# xid => 800, nodes => [[$name, $port], ...]), the nodes being added to those of the
+# last group.
 sub image
 {
 	my ($bytes, %change) = @_;
 
-	$bytes =~ s/^end\t.*\n+\z//m or die "no registry: $bytes";
-	foreach my $key (qw(system serial xid))
+	$bytes =~ s/^end\t\d+\t(\w+)\n+\z//m or die "no registry: $bytes";
+	$change{follows} //= parse_header($bytes)->{serial} . "\t$1";
+	foreach my $key (qw(system serial xid follows))
 	{
 		next unless defined $change{$key};
 		$bytes =~ s/^$key\t.*$/$key\t$change{$key}/m;
@@ -101,6 +126,13 @@ sub image
 	$nnodes++ while $bytes =~ /^node\t/mg;
 	$bytes =~ s/^counts\t.*$/counts\t$ngroups\t$nnodes/m;
 	return seal($bytes);
+}
+
+# The fields of a header.
+sub parse_header
+{
+	my ($bytes) = @_;
+	return { $bytes =~ /^(system|serial|xid|follows)\t(.*)$/mg };
 }
 
 # What a file holds: its header's fields, and its nodes as "database server name

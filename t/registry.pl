@@ -30,6 +30,7 @@ sub add
 
 ok(!-e $path, 'there is no file before there is a node');
 add('127.0.0.1');
+my ($first) = read_bytes($path) =~ /^end\t\d+\t(\w+)$/m;
 add('127.0.0.2');
 my $system =
   sql('SELECT system_identifier FROM pg_control_system()');
@@ -42,11 +43,12 @@ like(
 	system\t$system\n
 	serial\t2\n
 	xid\t\d+\n
+	follows\t1\t$first\n
 	counts\t1\t2\n
 	group\t$database\tpostgres\t$server\toctopus\n
 	node\t127\.0\.0\.1\t5432\t\d+\t\w+\n
 	node\t127\.0\.0\.2\t5432\t\d+\t\w+\n
-	end\t8\t[0-9a-f]{8}\n+\z/x,
+	end\t9\t[0-9a-f]{8}\n+\z/x,
 	'the file can be read');
 on_disk($monitor, [ '127.0.0.1', '127.0.0.2' ], 'and has the right checksum');
 is(sprintf('%o', (stat $path)[2] & 07777), '600', 'by its owner only');

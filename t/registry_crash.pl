@@ -45,74 +45,131 @@ sub steps_to_add
 	return map { s/\d\z//r } @steps;
 }
 
-# Comes to where the next transaction writes over a file that was the registry.
-sub prepare_reuse
+# Makes an image that says nothing new of nodes.
+my $images = 0;
+sub make_image
 {
 	$monitor->safe_psql('postgres',
-		"INSERT INTO octopus.nodes VALUES ('127.9.0.1'); DELETE FROM octopus.nodes WHERE node_name = '127.9.0.1';" x 2);
+		'ALTER SERVER octopus OPTIONS (SET health_check_retry_delay \'' . ++$images . 'ms\')');
 	return;
 }
 
-my @way = (
-	'write octopus_fdw.registry.tmp',
-	'fsync octopus_fdw.registry.tmp',
+# Comes to where it flushes the directory, since all names have had their turn.
+sub prepare_flush
+{
+	my @calls;
+	make_image() foreach 1 .. TURNS;
+	do
+	{
+		fault($monitor, 'any * 1000000 kill');
+		make_image();
+		@calls = calls($monitor);
+	} until $calls[0] =~ m{^fsync /$};
+	no_fault($monitor);
+	make_image() foreach 2 .. TURNS;
+	return;
+}
+
+# Comes to where it writes over a file that is spare.
+sub prepare_reuse
+{
+	prepare_flush();
+	make_image();
+	return;
+}
+
+# Comes to where it has to make a file, since the spare one is gone.
+sub prepare_new
+{
+	prepare_reuse();
+	unlink pending_files($monitor);
+	return;
+}
+
+my @write = ('write octopus_fdw.registry.tmp', 'fsync octopus_fdw.registry.tmp');
+my @new = (
+	'unlink octopus_fdw.registry.tmp',
+	'open octopus_fdw.registry.tmp',
+	@write,
 	'rename octopus_fdw.registry.pending',
-	'fsync /',
-	'link octopus_fdw.registry.tmp',
-	'rename octopus_fdw.registry');
+	'fsync /');
+my @reuse = ('open octopus_fdw.registry.pending', map { s/tmp/pending/r } @write);
+my $swap = 'swap octopus_fdw.registry';
+
 add('127.0.0.1');
-my @new_steps = steps_to_add('127.0.0.2');
-is_deeply(
-	\@new_steps,
-	[ 'unlink octopus_fdw.registry.tmp', 'open octopus_fdw.registry.tmp', @way ],
+$monitor->safe_psql('postgres', "ALTER SERVER octopus OPTIONS (ADD health_check_retry_delay '1s')");
+is_deeply([ steps_to_add('127.0.0.2') ], [ @new, $swap ],
 	'a temporary file is made, written, flushed, and becomes the pending file, durably, and at last the registry');
 prepare_reuse();
-my @steps = steps_to_add('127.0.0.3');
-is_deeply(\@steps, [ 'open octopus_fdw.registry.tmp', @way ], 'in the long run no file is made or removed');
+is_deeply([ steps_to_add('127.0.0.3') ], [ @reuse, $swap ],
+	'in the long run no file is made, nor given a name');
+prepare_flush();
+is_deeply([ steps_to_add('127.0.0.4') ], [ 'fsync /', @reuse, $swap ],
+	'but for the registry\'s, which is flushed now and then');
+prepare_new();
+is_deeply([ steps_to_add('127.0.0.5') ], [ $reuse[0], @new, $swap ],
+	'who finds no spare file makes one');
+
+my %prepare = (new => \&prepare_new, reuse => \&prepare_reuse, flush => \&prepare_flush);
+my %steps = (
+	new => [ $reuse[0], @new, $swap ],
+	reuse => [ @reuse, $swap ],
+	flush => [ 'fsync /', @reuse, $swap ]);
 
 # ---------- errors before the commit record ----------
 
-my @faults = (
-	map({ [ $_, 'could not (create|write|open|fsync|rename)' ] }
-		"open .tmp 1 " . EACCES, "open .tmp 1 " . EROFS, "open .tmp 1 " . ENOSPC,
-		"write .tmp 1 " . ENOSPC, "write .tmp 1 " . EIO,
-		"fsync .tmp 1 " . EIO, "fsync .tmp 1 " . ENOSPC,
-		"rename .pending 1 " . EIO, "rename .pending 1 " . ENOSPC,
-		"fsync / 1 " . EIO),
-	map({ [ "open * $_ " . EMFILE, 'Too many open files' ] }
-		1 .. grep { /^open/ } @steps));
+my %faults = (
+	new => [
+		'open .tmp 1 ' . EACCES, 'open .tmp 1 ' . EROFS, 'open .tmp 1 ' . ENOSPC,
+		'open .tmp 1 ' . EMFILE,
+		'write .tmp 1 ' . ENOSPC, 'write .tmp 1 ' . EIO,
+		'fsync .tmp 1 ' . EIO, 'fsync .tmp 1 ' . ENOSPC,
+		'rename .pending 1 ' . EIO, 'rename .pending 1 ' . ENOSPC,
+		'fsync / 1 ' . EIO
+	],
+	reuse => [
+		'open * 1 ' . EMFILE,
+		'write .pending 1 ' . EIO, 'write .pending 1 ' . ENOSPC,
+		'fsync .pending 1 ' . EIO
+	],
+	flush => [ 'fsync / 1 ' . EIO ]);
 
-foreach my $fault (@faults)
+foreach my $way (sort keys %faults)
 {
-	my ($fault_line, $said) = @$fault;
-	foreach my $reuse (0, 1)
+	foreach my $fault (@{ $faults{$way} })
 	{
-		my $what = $fault_line . ($reuse ? ', in a file that is used again' : '');
-		$reuse ? prepare_reuse() : $monitor->safe_psql('postgres', 'BEGIN; ' . insert('127.1.0.1') . 'ROLLBACK');
-		fault($monitor, $fault_line);
-		like(attempt($monitor, insert('127.1.0.1')), qr/ERROR:  \w{5}: .*$said/, "$what: an error");
+		my $what = "$way: $fault";
+		$prepare{$way}->();
+		fault($monitor, $fault);
+		like(attempt($monitor, insert('127.1.0.1')),
+			qr/ERROR:  \w{5}: .*(could not (create|write|open|fsync|rename)|Too many open files)/, "$what: an error");
 		no_fault($monitor);
 		isnt(fault_hit($monitor), '', "$what: it was met");
 		ok(!pending($monitor), "$what: nothing is pending");
+		make_image();
 	}
 }
-is(registered($monitor), '127.0.0.1 127.0.0.2 127.0.0.3', 'nothing of all that was registered');
+my @present = map { "127.0.0.$_" } 1 .. 5;
+is(registered($monitor), "@present", 'nothing of all that was registered');
 is($monitor->safe_psql('postgres', 'SELECT pg_postmaster_start_time()'), $born, 'the server is the same');
 unlike(new_log($monitor), qr/PANIC|terminated by signal/, 'nobody died');
 
 # A savepoint's failure is not the transaction's; a second COMMIT works.
 my $session = session($monitor);
-fault($monitor, 'write .tmp 1 ' . ENOSPC);
+prepare_reuse();
+fault($monitor, 'write .pending 1 ' . ENOSPC);
 like(ask($session, insert('127.1.0.2')), qr/ERROR:  53100: /, 'a full disk');
 no_fault($monitor);
-is(ask($session, insert('127.0.0.4')), '', 'the next one of the same session works');
-on_disk($monitor, [ map { "127.0.0.$_" } 1 .. 4 ], 'and stands in the file');
+is(ask($session, insert('127.0.0.6')), '', 'the next one of the same session works');
+push @present, '127.0.0.6';
+on_disk($monitor, \@present, 'and stands in the file');
 
 # DROP DATABASE cannot fail any more when it comes to the file, nor be cancelled
 # where it warns of that.
 $monitor->safe_psql('postgres', 'CREATE DATABASE doomed');
 $monitor->safe_psql('doomed', 'CREATE EXTENSION octopus_fdw;' . insert('127.1.0.3'));
 my $dropping = session($monitor);
+prepare_new();
 fault($monitor, 'write .tmp 1 stop');
 order($dropping, 'DROP DATABASE doomed;');
 wait_until(sub { fault_hit($monitor) ne '' }, 'DROP DATABASE is stopped at the file');
@@ -132,42 +189,46 @@ wait_until(sub { read_bytes(registry_path($monitor)) !~ /\tdoomed\t/ }, 'which t
 
 # ---------- the death of everything at every step ----------
 
-my @present = map { "127.0.0.$_" } 1 .. 4;
-my $settled = sub { !pending($monitor) };
+my $settled = sub { !pending_files($monitor) };
+my $deaths = 0;
 
-$monitor->restart;
-foreach my $n (1 .. @new_steps + @steps)
+foreach my $way (sort keys %steps)
 {
-	my $name = sprintf('127.2.0.%02d', $n);
-	my $step = ($n <= @new_steps ? $new_steps[ $n - 1 ] : $steps[ $n - @new_steps - 1 ]) . '$';
-	my $commits = $n == @new_steps || $n == @new_steps + @steps;
+	foreach my $n (1 .. @{ $steps{$way} })
+	{
+		my $step = $steps{$way}[ $n - 1 ] . '$';
+		my $name = sprintf('127.2.0.%02d', ++$deaths);
 
-	prepare_reuse() if $n > @new_steps;
-	fault($monitor, 'any * ' . ($n <= @new_steps ? $n : $n - @new_steps) . ' stop');
-	my $victim = session($monitor);
-	order($victim, insert($name));
-	wait_until(sub { fault_hit($monitor) ne '' }, "everything dies before: $step");
-	like(fault_hit($monitor) =~ s{ /.*/}{ }r =~ s/\d\z//r, qr/$step/, 'there it is');
-	kill_everything($monitor);
-	eval { $victim->{run}->finish };
-	no_fault($monitor);
+		$prepare{$way}->();
+		fault($monitor, "any * $n stop");
+		my $victim = session($monitor);
+		order($victim, insert($name));
+		wait_until(sub { fault_hit($monitor) ne '' }, "$way: everything dies before: $step");
+		like(fault_hit($monitor) =~ s{ /.+/}{ }r =~ s/\d\z//r, qr/$step/, 'there it is');
+		kill_everything($monitor);
+		eval { $victim->{run}->finish };
+		no_fault($monitor);
 
-	$monitor->start;
-	push @present, $name if $commits;
-	is_registered($monitor, join(' ', sort @present),
-		$commits ? 'what has its commit record is there' : 'what has not is not');
-	wait_until($settled, 'nothing is pending');
-	add(sprintf('127.3.0.%02d', $n));
-	push @present, sprintf('127.3.0.%02d', $n);
+		$monitor->start;
+		push @present, $name if $step =~ /swap/;
+		is_registered($monitor, join(' ', sort @present),
+			$step =~ /swap/ ? 'what has its commit record is there' : 'what has not is not');
+		wait_until($settled, 'nothing is pending');
+		$name =~ s/^127\.2/127.3/;
+		add($name);
+		push @present, $name;
+	}
 }
 is_registered($monitor, join(' ', sort @present), 'all that was acknowledged since is there');
 
 # one process only, which takes the others down
-foreach my $what ('write .tmp', 'fsync /', 'rename .registry')
+my $victims = 0;
+foreach my $case ([ new => 'write .tmp' ], [ new => 'fsync /' ], [ reuse => 'write .pending' ], [ reuse => 'rename .registry' ])
 {
-	(my $name = "127.4.0.$what") =~ s/\S+$/length $&/e;
-	$name =~ s/[a-z]+ //;
+	my ($way, $what) = @$case;
+	my $name = '127.4.0.' . ++$victims;
 
+	$prepare{$way}->();
 	fault($monitor, "$what 1 kill");
 	attempt($monitor, insert($name));
 	no_fault($monitor);

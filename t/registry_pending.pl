@@ -244,6 +244,93 @@ foreach my $case (
 	set_aside($what, $cause, start_with('127.1.0.3', %change));
 }
 
+# A file that was half written over, its header being that of a transaction that did
+# not commit, or of an image that does not count any more.
+sub torn
+{
+	return $_[0] =~ s/(.*\n)node\t.*/$1node\t127.0.0.1\t80\n/sr . "\n" x 9000;
+}
+
+my $serial_now = sub { parse(read_bytes(registry_path($monitor)))->{serial} };
+foreach my $case (
+	[ 'of a transaction that did not commit', xid => $aborted ],
+	[ 'of an older image', serial => $serial_now->() - 1, xid => $committed ])
+{
+	my ($what, %change) = @$case;
+	start_with('127.1.0.3', %change, bytes => \&torn);
+	settled();
+	wait_until(sub { !pending_files($monitor) }, "torn, $what: it goes");
+	is(registered($monitor), join(' ', sort @present), 'what is registered is there');
+	unlike(new_log($monitor), qr/cannot be used/, 'and nobody refuses anything');
+}
+set_aside('torn, of a transaction that did commit', 'line \d+: the line is no record',
+	start_with('127.1.0.3', xid => $committed, bytes => \&torn));
+
+# Any mixture of the sectors of two images, as a disk may leave it.
+{
+	my $file;
+	my @mixed;
+	foreach my $round (1 .. 8)
+	{
+		$monitor->stop;
+		$file = read_bytes(registry_path($monitor));
+		my $serial = parse($file)->{serial};
+		my @nodes = map { [ "127.7.0.$_", 5432 ] } 1 .. 200;
+		my $old = image($file, serial => $serial - 1, xid => $committed, nodes => [ @nodes[ 0 .. 150 ] ]);
+		my $new = image($file, serial => $serial + 1, xid => $aborted, nodes => \@nodes);
+		my $mixed = '';
+		for (my $at = 0; $at < length $new; $at += 512)
+		{
+			my $from = ($round + 1) * ($at / 512 + 7) % 3 == 0 ? $old : $new;
+			$mixed .= substr($from, $at, 512) if $at < length $from;
+		}
+		$mixed[ $mixed =~ /^serial\t\Q$serial\E/ ? 1 : 0 ]++;
+		write_bytes($pending, $mixed);
+		new_log($monitor);
+		$monitor->start;
+		wait_until(sub { !pending_files($monitor) }, "a mixture of sectors, number $round: it goes");
+		is(registered($monitor), join(' ', sort @present), 'what is registered is there');
+		unlike(new_log($monitor), qr/cannot be used/, 'and nobody refuses anything');
+	}
+}
+
+# Who puts another registry in the place of the one that was there, after a crash,
+# means that one, and not the images that would have come after the other.
+{
+	my $before = read_bytes(registry_path($monitor));
+	my %copies;
+	sql(insert("127.8.0.$_")) foreach 1 .. 2 * TURNS;
+	kill_everything($monitor);
+	my @files = pending_files($monitor);
+	isnt(scalar(@files), 0, 'there are files left over');
+	$copies{$_} = read_bytes($_) foreach registry_path($monitor), @files;
+	foreach my $case (
+		[ 'an older one', $before, join(' ', sort @present) ],
+		[ 'none', undef, '' ],
+		[ 'one of the same number', image($before, nodes => [ [ '127.8.0.9', 1 ] ]), join(' ', sort @present, '127.8.0.9') ])
+	{
+		my ($what, $registry, $names) = @$case;
+		write_bytes($_, $copies{$_}) foreach keys %copies;
+
+		# the newest image waits under a name of the pending one
+		write_bytes($pending, $copies{ registry_path($monitor) });
+		unlink registry_path($monitor);
+		write_bytes(registry_path($monitor), $registry) if defined $registry;
+		new_log($monitor);
+		$monitor->start;
+		wait_until(sub { !pending_files($monitor) }, "$what: settled");
+		is(registered($monitor), $names, "$what: it counts");
+		like(new_log($monitor), qr/LOG:  pending file of octopus_fdw does not belong to its registry/, 'which is logged');
+		ok(-e registry_path($monitor, '.bad'), 'the other one is set aside');
+		sql(insert('127.8.0.7'));
+		is(registered($monitor), join(' ', sort(split(/ /, $names), '127.8.0.7')), 'and all goes on');
+		$monitor->stop;
+		unlink glob registry_path($monitor, '.bad*');
+	}
+	write_bytes(registry_path($monitor), $before);
+	$monitor->start;
+}
+
 # Not even its transaction makes true what another system wrote.
 set_aside('of another system', 'it belongs to another database system',
 	start_with('127.1.0.4', xid => $committed, system => 1));
@@ -270,7 +357,7 @@ foreach my $command ('INSERT INTO t VALUES (1)', 'NOTIFY t')
 	sql('DELETE FROM octopus.nodes');
 	sql(insert('127.0.0.1'));
 	$next = sql('SELECT pg_snapshot_xmax(pg_current_snapshot())');
-	fault($monitor, 'open .pending 3 stop');
+	fault($monitor, 'open .pending ' . (1 + TURNS) . ' stop');
 	start_with('127.1.0.6', xid => $next + 2);
 	wait_until(sub { fault_hit($monitor) ne '' }, 'the prober is stopped before it asks');
 	my ($stopped) = split / /, fault_hit($monitor);

@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use Errno qw(EINVAL ENOSYS);
 use IO::Select;
 use Octopus;
 use POSIX ();
@@ -17,11 +18,18 @@ my $monitor = monitor('monitor', fsync => 'on', period => '1h');
 my $path = registry_path($monitor);
 my $born = $monitor->safe_psql('postgres', 'SELECT pg_postmaster_start_time()');
 
-# As many transactions as numbers are given, each of which makes an image.
+# A transaction for each number that is given.
 sub commits
 {
 	$monitor->safe_psql('postgres', join('', map { "INSERT INTO octopus.nodes VALUES ('127.0.0.1', $_);" } @_));
 	return;
+}
+
+# What is registered, as a text.
+sub registered_ports
+{
+	return $monitor->safe_psql('postgres',
+		"SELECT string_agg(node_port::text, ' ' ORDER BY node_port) FROM octopus.nodes");
 }
 
 sub inode
@@ -31,19 +39,40 @@ sub inode
 
 # ---------- they are ----------
 
-commits(1 .. 4);
-my %inodes;
-foreach my $port (11 .. 20)
+my $port = 0;
+
+# As many transactions, each of which makes an image.
+sub images
 {
-	commits($port);
+	my ($n) = @_;
+	commits($port + 1 .. $port + $n);
+	$port += $n;
+	return;
+}
+
+images(TURNS);
+my %inodes;
+foreach (1 .. 3 * TURNS)
+{
+	images(1);
 	$inodes{ inode() }++;
 }
-is(scalar keys %inodes, 3, 'ten images were written in three files');
+is(scalar keys %inodes, TURNS + 1, 'all images were written in so many files as there are names');
 
 # ---------- not while it may be the registry after a crash ----------
 
-# Who fails late leaves a second name of what is still the registry.  The next one
-# replaces that, by a rename that is durable with the flush of the one after only.
+# A test: the next image is made in this way.
+sub made_by
+{
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my ($first, $what) = @_;
+	fault($monitor, 'any .tmp 1000000 kill');
+	images(1);
+	no_fault($monitor);
+	return is(scalar(calls($monitor)) ? 'a new file' : 'writing over', $first, $what);
+}
+
+# Who fails late removes his file.
 $monitor->safe_psql('postgres', 'CREATE TABLE skew (who int)');
 my @rivals = (session($monitor), session($monitor));
 ask($_, 'BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT count(*) FROM skew;') foreach @rivals;
@@ -52,28 +81,57 @@ ask($rivals[1], "INSERT INTO octopus.nodes VALUES ('127.1.0.1');");
 ask($rivals[0], 'COMMIT;');
 like(ask($rivals[1], 'COMMIT;'), qr/ERROR:  40001: /, 'a transaction fails late');
 $_->{run}->finish foreach @rivals;
+made_by('a new file', 'the next one makes a file');
+made_by('writing over', 'the one after writes over one');
 
-# A test: the next image is made in this way.
-sub made_by
+# Comes to where the directory is flushed next.
+sub before_flush
 {
-	my ($port, $first, $what) = @_;
-	fault($monitor, 'any .tmp 1000000 kill');
-	commits($port);
+	do
+	{
+		fault($monitor, 'fsync / 1000000 kill');
+		images(1);
+	} until calls($monitor);
 	no_fault($monitor);
-	return like((calls($monitor))[0], qr/^$first /, $what);
+	images(TURNS - 1);
+	return;
 }
 
-made_by(101, 'open', 'the next one writes over a file');
-made_by(102, 'unlink', 'the one after does not');
-
 # A flush that failed may have lost the names for good, whatever the next one says.
-commits(111 .. 114);
+before_flush();
 fault($monitor, 'fsync / 1 5 once');
 like(attempt($monitor, "INSERT INTO octopus.nodes VALUES ('127.1.0.1', 115);"), qr/ERROR:  58030: /, 'a flush fails');
 no_fault($monitor);
-made_by(116, 'unlink', 'the next one does not write over a file');
-made_by(117, 'unlink', 'nor does the one after');
-$monitor->safe_psql('postgres', 'DELETE FROM octopus.nodes WHERE node_port > 100');
+made_by('a new file', "image $_ after it is not written over one of then") foreach 1 .. TURNS;
+made_by('writing over', 'the next one is');
+
+# The machine may lose the names of any time since the last flush, but no more.  The
+# files of that time are there, since none of them was written over.
+foreach my $lost (0 .. TURNS - 1)
+{
+	before_flush();
+	images(1);
+	my (%names, @times);
+	foreach (1 .. TURNS)
+	{
+		push @times, { map { $_ => (stat $_)[1] } $path, pending_files($monitor) };
+		images(1) if @times < TURNS;
+	}
+	my $all = registered_ports();
+	kill_everything($monitor);
+	$names{ (stat $_)[1] } = $_ foreach $path, pending_files($monitor);
+	rename $_, "$_.moved" or die "cannot rename $_: $!" foreach values %names;
+	while (my ($name, $inode) = each %{ $times[$lost] })
+	{
+		rename "$names{$inode}.moved", $name or die "cannot rename $names{$inode}: $!";
+	}
+	$monitor->start;
+	wait_until(sub { !pending_files($monitor) }, "names of $lost transactions after a flush: settled");
+	is(registered_ports(), $all, 'all is registered');
+	is(scalar(() = glob "$path.*"), 0, 'nothing else is left');
+	images(TURNS);
+}
+$born = $monitor->safe_psql('postgres', 'SELECT pg_postmaster_start_time()');
 
 # ---------- not while somebody reads ----------
 
@@ -81,7 +139,7 @@ $monitor->safe_psql('postgres', 'DELETE FROM octopus.nodes WHERE node_port > 100
 my $before = read_bytes($path);
 open(my $reader, '<:raw', $path) or die "cannot open $path: $!";
 read $reader, my $first, 100;
-commits(21 .. 30);
+images(2 * TURNS);
 my $rest = do { local $/ = undef; <$reader> };
 is($first . $rest, $before, 'a reader gets the image that he has opened');
 close $reader;
@@ -89,25 +147,25 @@ close $reader;
 # who has made a copy of the cheap kind
 $before = read_bytes($path);
 link $path, "$path.copy" or die "cannot link $path: $!";
-commits(31 .. 40);
+images(2 * TURNS);
 is(read_bytes("$path.copy"), $before, 'another name keeps its image');
 unlink "$path.copy";
 
 # what has a name of ours and is no file
-unlink "$path.tmp", "$path.tmp2";
+unlink pending_files($monitor);
 write_bytes("$path.elsewhere", 'of somebody');
-symlink "$path.elsewhere", "$path.tmp" or die "cannot link: $!";
-POSIX::mkfifo("$path.tmp2", 0600) or die "cannot make a fifo: $!";
-commits(41 .. 44);
+symlink "$path.elsewhere", "$path.pending" or die "cannot link: $!";
+POSIX::mkfifo("$path.pending2", 0600) or die "cannot make a fifo: $!";
+images(2 * TURNS);
 is(read_bytes("$path.elsewhere"), 'of somebody', 'links are not followed');
 unlink "$path.elsewhere";
 
 # ---------- who opens one while it is written over ----------
 
-commits(51 .. 54);
-fault($monitor, 'write .tmp 1 stop');
+images(2 * TURNS);
+fault($monitor, 'write .pending 1 stop');
 my $session = session($monitor);
-order($session, "INSERT INTO octopus.nodes VALUES ('127.0.0.1', 61);");
+order($session, "INSERT INTO octopus.nodes VALUES ('127.0.0.1', " . ++$port . ');');
 wait_until(sub { fault_hit($monitor) ne '' }, 'a writer is stopped');
 no_fault($monitor);
 my ($writer, undef, $file) = split / /, fault_hit($monitor);
@@ -130,8 +188,47 @@ waitpid $child, 0;
 sysread $from, my $said, 100;
 is($said, "opened\n" . parse(read_bytes($path))->{serial}, 'the other one gets a whole image');
 is($monitor->safe_psql('postgres', 'SELECT pg_postmaster_start_time()'), $born, 'nobody died of it');
-is($monitor->safe_psql('postgres', 'SELECT count(*) FROM octopus.nodes'), 4 + 10 + 10 + 10 + 4 + 4 + 1,
-	'all is registered');
+is(registered_ports(), join(' ', 1 .. $port), 'all is registered');
+
+# ---------- where names cannot be swapped ----------
+
+foreach my $errno (EINVAL, ENOSYS)
+{
+	fault($monitor, "swap .registry 1 $errno");
+	images(2 * TURNS);
+	isnt(fault_hit($monitor), '', 'names cannot be swapped');
+	no_fault($monitor);
+	is(scalar(pending_files($monitor)), 0, 'no file is kept');
+	is(registered_ports(), join(' ', 1 .. $port), 'all is registered');
+	kill_everything($monitor);
+	$monitor->start;
+	is(registered_ports(), join(' ', 1 .. $port), 'for good');
+}
+
+# ---------- passwords are in the registry only ----------
+
+images(2 * TURNS);
+$monitor->safe_psql('postgres', "CREATE USER MAPPING FOR PUBLIC SERVER octopus OPTIONS (password 'Tr0ub4dor')");
+foreach my $n (0 .. TURNS)
+{
+	my @holders = grep { read_bytes($_) =~ /Tr0ub4dor/ } glob "$path*";
+	is("@holders", $path, "a password after $n more images");
+	images(1);
+}
+$monitor->safe_psql('postgres', 'DROP USER MAPPING FOR PUBLIC SERVER octopus');
+is(scalar(grep { read_bytes($_) =~ /Tr0ub4dor/ } glob "$path*"), 0, 'with its mapping it is gone');
+
+# ---------- nothing is left behind ----------
+
+foreach my $mode ('fast', 'immediate')
+{
+	images(2 * TURNS);
+	isnt(scalar(pending_files($monitor)), 0, 'there are spare files');
+	$monitor->stop($mode);
+	is(scalar(pending_files($monitor)), 0, "not after the end of the server, mode $mode");
+	$monitor->start;
+	is(registered_ports(), join(' ', 1 .. $port), 'all is registered');
+}
 
 $monitor->stop;
 done_testing();

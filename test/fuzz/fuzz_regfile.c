@@ -64,13 +64,14 @@ encode_again(const char *data, size_t size, const OctRegHeader *header)
 {
 	OctRegSink	sink = {put_group, put_node, NULL};
 	OctRegHeader seen;
+	pg_crc32c	crc;
 	OctRegError error;
 
 	again.size = 0;
 	(void) oct_regfile_put_header(&again.encoder, store, NULL, header);
 	if (!oct_regfile_decode(data, size, &seen, &sink, &error))
 		abort();
-	(void) oct_regfile_put_end(&again.encoder);
+	(void) oct_regfile_put_end(&again.encoder, &crc);
 }
 
 /* Returns whether it is a registry. */

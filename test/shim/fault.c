@@ -3,15 +3,16 @@
  * fault.c
  *	  Faults in the calls that a server makes about its registry file.
  *
- * To be preloaded (LD_PRELOAD) into a server.  A call of open, write, fsync,
- * fdatasync, rename, link, unlink is looked at if the file, or the name that it
- * is given, has a name beginning with octopus_fdw.registry; so is fsync of the
- * data directory if the same process made such a call before.  The file "fault" in the data
+ * To be preloaded (LD_PRELOAD) into a server.  A call of open, pwrite ("write"),
+ * fsync, fdatasync ("fsync"), rename, renameat2 ("swap"), link, unlink is looked at
+ * if the file, or the name that it is given, has a name beginning with
+ * octopus_fdw.registry; so is fsync of the data directory if the same process made
+ * such a call before.  The file "fault" in the data
  * directory, if there is one, says in a line what shall happen:
  *
  *	  FUNCTION SUFFIX N ACTION
  *
- * The N-th call of FUNCTION (or of "any") about a file whose name ends with
+ * The N-th call of FUNCTION ("rename" is also "swap"; or of "any") about a file whose name ends with
  * SUFFIX, a digit behind that not counted ("*": of whatever name, "/": the data
  * directory), meets the ACTION: a
  * number is the errno with which it fails, as do all later ones ("once" after
@@ -92,6 +93,13 @@ read_fault(char *function, char *suffix, int *nth, char *action, char *once)
 				  once) >= 4;
 }
 
+static bool
+is_meant(const char *function, const char *called)
+{
+	return strcmp(function, "any") == 0 || strcmp(function, called) == 0 ||
+		(strcmp(function, "rename") == 0 && strcmp(called, "swap") == 0);
+}
+
 /* Is the call to fail?  Then errno says how. */
 static bool
 meets_fault(const char *called, const char *path)
@@ -106,7 +114,7 @@ meets_fault(const char *called, const char *path)
 	int			n;
 
 	if (!read_fault(function, suffix, &nth, action, once) ||
-		(strcmp(function, "any") != 0 && strcmp(function, called) != 0) ||
+		!is_meant(function, called) ||
 		!has_suffix(path, suffix))
 	{
 		errno = save_errno;
@@ -190,7 +198,7 @@ open64(const char *path, int flags,...)
 
 /* A write that fails has written half of it. */
 ssize_t
-write(int fd, const void *bytes, size_t nbytes)
+pwrite(int fd, const void *bytes, size_t nbytes, off_t offset)
 {
 	char		path[4096];
 
@@ -199,11 +207,17 @@ write(int fd, const void *bytes, size_t nbytes)
 	{
 		int			save_errno = errno;
 
-		REAL(write) (fd, bytes, nbytes / 2);
+		REAL(pwrite) (fd, bytes, nbytes / 2, offset);
 		errno = save_errno;
 		return -1;
 	}
-	return REAL(write) (fd, bytes, nbytes);
+	return REAL(pwrite) (fd, bytes, nbytes, offset);
+}
+
+ssize_t
+pwrite64(int fd, const void *bytes, size_t nbytes, off64_t offset)
+{
+	return pwrite(fd, bytes, nbytes, offset);
 }
 
 int
@@ -241,6 +255,15 @@ rename(const char *from, const char *to)
 	if (is_ours(to) && meets_fault("rename", to))
 		return -1;
 	return REAL(rename) (from, to);
+}
+
+/* Names are swapped for the registry's, which is the second one. */
+int
+renameat2(int fromdir, const char *from, int todir, const char *to, unsigned int flags)
+{
+	if (is_ours(to) && meets_fault("swap", to))
+		return -1;
+	return REAL(renameat2) (fromdir, from, todir, to, flags);
 }
 
 int

@@ -113,7 +113,9 @@ static void
 write_sample(void)
 {
 	OctRegEncoder encoder;
-	OctRegHeader header = {PG_UINT64_MAX, 42, UINT64CONST(5000000000), 2, 3};
+	pg_crc32c	crc;
+	OctRegHeader header = {PG_UINT64_MAX, 42, UINT64CONST(5000000000), 2, 3,
+	true, {41, 0x0badcafe}};
 	OctGroup	one = make_group(5, "post\tgres\\", 16385, "a\nb\rc");
 	OctGroup	other = make_group(PG_UINT32_MAX, "datenb\xc3\xa4nke", 1, "\\t");
 	OctNodeSpec socket = make_node("/tmp/a \\dir", 1);
@@ -132,7 +134,7 @@ write_sample(void)
 	assert_true(oct_regfile_put_node(&encoder, &host));
 	assert_true(oct_regfile_put_group(&encoder, &other));
 	assert_true(oct_regfile_put_node(&encoder, &host));
-	assert_true(oct_regfile_put_end(&encoder));
+	assert_true(oct_regfile_put_end(&encoder, &crc));
 }
 
 #endif							/* REGFILE_SAMPLE_H */

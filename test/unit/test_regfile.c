@@ -17,6 +17,9 @@ what_is_written_is_read(void **state)
 	assert_true(decode(bytes, nbytes, &header, &error));
 	assert_true(header.system_identifier == PG_UINT64_MAX);
 	assert_true(header.serial == 42);
+	assert_true(header.has_predecessor);
+	assert_true(header.predecessor.serial == 41);
+	assert_true(header.predecessor.crc == 0x0badcafe);
 	assert_true(header.full_xid == UINT64CONST(5000000000));
 	assert_int_equal(header.ngroups, 2);
 	assert_int_equal(header.nnodes, 3);
@@ -60,6 +63,7 @@ it_reads_as_documented(void **state)
 						   "system\t18446744073709551615\n"
 						   "serial\t42\n"
 						   "xid\t5000000000\n"
+						   "follows\t41\t0badcafe\n"
 						   "counts\t2\t3\n"
 						   "group\t5\tpost\\tgres\\\\\t16385\ta\\nb\\rc"
 						   "\tuser=a\\tb=\\n\tpassword=\n"
@@ -70,7 +74,7 @@ it_reads_as_documented(void **state)
 						   "node\t127.0.0.1\t65535\t817000000000000\talice\n"
 						   "group\t4294967295\tdatenb\xc3\xa4nke\t1\t\\\\t\n"
 						   "node\t127.0.0.1\t65535\t817000000000000\talice\n"
-						   "end\t10\t"));
+						   "end\t11\t"));
 }
 
 static void
@@ -81,6 +85,7 @@ no_nodes_and_many(void **state)
 	for (int i = 0; i < lengthof(counts); i++)
 	{
 		OctRegEncoder encoder;
+		pg_crc32c	crc;
 		OctRegHeader header = {1, 1, 3, counts[i] > 0, counts[i]};
 		OctGroup	group = make_group(5, "db", 16385, "server");
 		OctRegError error;
@@ -95,7 +100,7 @@ no_nodes_and_many(void **state)
 
 			assert_true(oct_regfile_put_node(&encoder, &node));
 		}
-		assert_true(oct_regfile_put_end(&encoder));
+		assert_true(oct_regfile_put_end(&encoder, &crc));
 		assert_true(decode(bytes, nbytes, &header, &error));
 		assert_int_equal(nnodes, counts[i]);
 		assert_int_equal(header.nnodes, counts[i]);
@@ -108,6 +113,7 @@ longest_names(void **state)
 {
 	char		value[OCT_POLICY_SIZE];
 	OctRegEncoder encoder;
+	pg_crc32c	crc;
 	OctRegHeader header = {PG_UINT64_MAX, PG_UINT64_MAX, PG_UINT64_MAX, 1, 1};
 	OctGroup	group = {{PG_UINT32_MAX, PG_UINT32_MAX}};
 	OctNodeSpec node = make_node("", 65535);
@@ -127,7 +133,7 @@ longest_names(void **state)
 	assert_true(oct_regfile_put_header(&encoder, store, NULL, &header));
 	assert_true(oct_regfile_put_group(&encoder, &group));
 	assert_true(oct_regfile_put_node(&encoder, &node));
-	assert_true(oct_regfile_put_end(&encoder));
+	assert_true(oct_regfile_put_end(&encoder, &crc));
 	assert_true(decode(bytes, nbytes, &header, &error));
 	assert_memory_equal(&groups[0], &group, offsetof(OctGroup, policy));
 	assert_true(oct_pairs_equal(&groups[0].policy, &group.policy));
@@ -138,6 +144,7 @@ static void
 a_full_disk_is_told(void **state)
 {
 	OctRegEncoder encoder;
+	pg_crc32c	crc;
 	OctRegHeader header = {1, 1, 3, 1, 1};
 	OctGroup	group = make_group(5, "db", 16385, "server");
 	OctNodeSpec node = make_node("127.0.0.1", 5432);
@@ -147,7 +154,7 @@ a_full_disk_is_told(void **state)
 		   !oct_regfile_put_header(&encoder, store, NULL, &header) ||
 		   !oct_regfile_put_group(&encoder, &group) ||
 		   !oct_regfile_put_node(&encoder, &node) ||
-		   !oct_regfile_put_end(&encoder))
+		   !oct_regfile_put_end(&encoder, &crc))
 		room++;
 	assert_int_equal(room, nbytes);
 	room = MAX_BYTES;
@@ -165,13 +172,14 @@ other_numbers_than_the_header_says_are_no_file(void **state)
 		for (uint32 nodes_told = 0; nodes_told <= 2; nodes_told++)
 		{
 			OctRegEncoder encoder;
+			pg_crc32c	crc;
 			OctRegHeader header = {1, 1, 3, groups_told, nodes_told};
 
 			nbytes = 0;
 			assert_true(oct_regfile_put_header(&encoder, store, NULL, &header));
 			assert_true(oct_regfile_put_group(&encoder, &group));
 			assert_true(oct_regfile_put_node(&encoder, &node));
-			assert_int_equal(oct_regfile_put_end(&encoder),
+			assert_int_equal(oct_regfile_put_end(&encoder, &crc),
 							 groups_told == 1 && nodes_told == 1);
 		}
 	}

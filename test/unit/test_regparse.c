@@ -7,8 +7,8 @@
  */
 #include "regfile_sample.h"
 
-#define HEADER(counts) \
-	"octopus_fdw registry\t2\nsystem\t7\nserial\t3\nxid\t700\ncounts\t" counts "\n"
+#define BEGINNING	"octopus_fdw registry\t2\nsystem\t7\nserial\t3\nxid\t700\n"
+#define HEADER(counts)	BEGINNING "counts\t" counts "\n"
 #define NODE	"node\ta\t1\t1\tme"
 #define GROUP	"group\t5\tdb\t16385\toctopus\n"
 
@@ -92,6 +92,26 @@ assert_refused(uint32 line, const char *cause)
 	assert_int_equal(error.line, line);
 }
 
+/* What the header says is told of a bad file, too, if all of it can be read. */
+static void
+headers_of_bad_files_are_told(void **state)
+{
+	OctRegHeader header;
+	OctRegError error;
+	size_t		body;
+
+	write_sample();
+	body = (char *) memmem(bytes, nbytes, "\ngroup", 6) + 1 - bytes;
+	for (size_t size = 0; size < nbytes; size++)
+	{
+		assert_false(decode(bytes, size, &header, &error));
+		assert_true(header.serial == (size < body ? 0 : 42));
+		assert_true(header.full_xid == (size < body ? 0 : UINT64CONST(5000000000)));
+		assert_true(header.system_identifier == (size < body ? 0 : PG_UINT64_MAX));
+		assert_true(header.predecessor.serial == (size < body ? 0 : 41));
+	}
+}
+
 /* Files whose trailer is true, but who are wrong above. */
 static void
 wrong_files_are_refused(void **state)
@@ -123,6 +143,12 @@ wrong_files_are_refused(void **state)
 		{"octopus_fdw registry\t2\nsystem\t18446744073709551616\n", 2, no_header},
 		{"octopus_fdw registry\t2\nsystem\t1\nserial\t1\t1\n", 3, no_header},
 		{"octopus_fdw registry\t2\nsystem\t1\nserial\t1\nxid\t0x3\n", 4, no_header},
+		{BEGINNING "follows\t1\n", 5, no_header},
+		{BEGINNING "follows\t01\t00000000\n", 5, no_header},
+		{BEGINNING "follows\t1\t0000000\n", 5, no_header},
+		{BEGINNING "follows\t1\t000000000\n", 5, no_header},
+		{BEGINNING "follows\t1\t0000000A\n", 5, no_header},
+		{BEGINNING "follows\t1\t0000000a\nfollows\t1\t0000000a\n", 6, no_header},
 		{HEADER("0"), 5, no_header},
 		{HEADER("0\t2147483648"), 5, no_header},
 		{HEADER("4294967296\t0"), 5, no_header},
@@ -269,6 +295,7 @@ main(void)
 		cmocka_unit_test(every_truncation_is_refused),
 		cmocka_unit_test(every_changed_byte_is_refused),
 		cmocka_unit_test(every_lost_or_doubled_line_is_refused),
+		cmocka_unit_test(headers_of_bad_files_are_told),
 		cmocka_unit_test(wrong_files_are_refused),
 		cmocka_unit_test(wrong_trailers_are_refused),
 		cmocka_unit_test(wrong_lines_are_refused),
