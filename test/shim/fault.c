@@ -16,7 +16,8 @@
  * SUFFIX, a digit behind that not counted ("*": of whatever name, "/": the data
  * directory), meets the ACTION: a
  * number is the errno with which it fails, as do all later ones ("once" after
- * it: only this one); "kill" kills the process before the call, with signal 9;
+ * it: only this one; a swap that fails with EINPROGRESS is done, and fails with
+ * EIO); "kill" kills the process before the call, with signal 9;
  * "stop" stops it there.  Files of the data directory named "fault.calls" and
  * "fault.hit" tell of the calls counted, a line each, and of the process that
  * met the fault.  Without the file nothing happens at all.
@@ -262,7 +263,14 @@ int
 renameat2(int fromdir, const char *from, int todir, const char *to, unsigned int flags)
 {
 	if (is_ours(to) && meets_fault("swap", to))
+	{
+		if (errno == EINPROGRESS)
+		{
+			(void) REAL(renameat2) (fromdir, from, todir, to, flags);
+			errno = EIO;
+		}
 		return -1;
+	}
 	return REAL(renameat2) (fromdir, from, todir, to, flags);
 }
 
