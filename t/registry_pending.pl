@@ -304,10 +304,12 @@ set_aside('torn, of a transaction that did commit', 'line \d+: the line is no re
 	my @files = pending_files($monitor);
 	isnt(scalar(@files), 0, 'there are files left over');
 	$copies{$_} = read_bytes($_) foreach registry_path($monitor), @files;
+	my ($followed) = $copies{ registry_path($monitor) } =~ /^follows\t(\d+)/m;
+	my $other = image($before, serial => $followed, nodes => [ [ '127.8.0.9', 1 ] ]);
 	foreach my $case (
 		[ 'an older one', $before, join(' ', sort @present) ],
 		[ 'none', undef, '' ],
-		[ 'one of the same number', image($before, nodes => [ [ '127.8.0.9', 1 ] ]), join(' ', sort @present, '127.8.0.9') ])
+		[ 'one of the number of the one that is followed', $other, join(' ', sort @present, '127.8.0.9') ])
 	{
 		my ($what, $registry, $names) = @$case;
 		write_bytes($_, $copies{$_}) foreach keys %copies;
