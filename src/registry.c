@@ -225,6 +225,9 @@ oct_registry_startup(void)
 	memset(oct_registry, 0, sizeof(OctSharedRegistry));
 	for (int i = 0; i < OCT_TURNS; i++)
 		pg_atomic_init_u64(&oct_registry->judgements[i], 0);
+	oct_registry->copied = access(BACKUP_LABEL_FILE, F_OK) == 0 ||
+		access(STANDBY_SIGNAL_FILE, F_OK) == 0 ||
+		access(RECOVERY_SIGNAL_FILE, F_OK) == 0;
 	unlink(OCT_FILE_TEMPORARY);
 	oct_registry_forget_files();
 	on_shmem_exit(end_registry, 0);
@@ -274,8 +277,8 @@ oct_registry_open(int elevel, bool drops_only)
 }
 
 /*
- * The registry has been made in another way than by a transaction.  No file is spare
- * any more: it is not certain which have lost its name for good.
+ * From now on no file is spare: it is not certain what they are, and which have lost
+ * the registry's name for good.
  */
 void
 oct_registry_forget_files(void)
@@ -406,7 +409,12 @@ write_temporary(const OctChange *changes, int nchanges, OctRegId *image, int ele
 	bool		holds_password;
 	int			fd;
 
-	oct_registry_forget_files();
+	for (int i = 0; i < OCT_TURNS; i++)
+	{
+		if (oct_registry->spares[i] == OCT_SPARE)
+			oct_registry->spares[i] = OCT_SPARE_AFTER_FLUSH;
+	}
+	oct_registry->holds_password = true;
 	fd = oct_regname_create(OCT_FILE_TEMPORARY, elevel);
 	if (fd < 0 || !oct_regdisk_write(fd, OCT_FILE_TEMPORARY, &header, changes,
 									 nchanges, &holds_password, elevel))
@@ -423,9 +431,12 @@ rewrite_file(const OctChange *changes, int nchanges)
 
 	/* what the catalogs say now must not be undone by a crash */
 	XLogFlush(oct_log_empty_message("octopus_fdw", false));
-	if (write_temporary(changes, nchanges, &image, LOG) &&
-		oct_regname_give(OCT_FILE_TEMPORARY, OCT_FILE, LOG))
+	if (!write_temporary(changes, nchanges, &image, LOG))
+		return;
+	if (oct_regname_give(OCT_FILE_TEMPORARY, OCT_FILE, LOG))
 		oct_registry->image = image;
+	else
+		oct_registry->left_over = true; /* it may be the registry */
 }
 
 /*
@@ -465,6 +476,7 @@ oct_registry_reset(void)
 
 	/* the new image first: what comes next takes no room on disk */
 	(void) write_temporary(NULL, 0, &image, ERROR);
+	oct_registry_forget_files();
 	for (int i = 0; i < OCT_TURNS; i++)
 	{
 		(void) oct_regname_set_aside(oct_registry_pending[i], OCT_FILE_BAD, false, ERROR);

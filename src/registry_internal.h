@@ -49,6 +49,7 @@ typedef struct OctSharedRegistry
 	uint64		last_serial;	/* given to any image */
 	bool		refusing;		/* is nothing to be written? */
 	char		cause[MAXPGPATH];	/* why: file and cause */
+	bool		copied;			/* did the server begin as a copy of another? */
 	volatile bool left_over;	/* is there a pending file to be settled? */
 	pg_atomic_uint64 judgements[OCT_TURNS]; /* see fate.h; 0 is none yet */
 	int			turn;			/* whose name is next */

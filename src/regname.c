@@ -23,7 +23,14 @@
 
 #include "regname.h"
 
-#ifdef F_SETLEASE
+/* how many files are set aside before one is lost */
+#define OCT_BAD_NAMES	1000
+
+#if defined(F_SETLEASE) && defined(F_SETSIG)
+#define OCT_HAVE_LEASES
+#endif
+
+#ifdef OCT_HAVE_LEASES
 /*
  * Has the file no other name?  Its times are not asked for: from then on the kernel
  * would tell each change of them from the one before, and so write the inode, and
@@ -53,7 +60,7 @@ has_one_name(int fd)
 int
 oct_regname_open_unused(const char *path)
 {
-#ifdef F_SETLEASE
+#ifdef OCT_HAVE_LEASES
 	int			fd = BasicOpenFile(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | PG_BINARY | O_CLOEXEC);
 
 	if (fd < 0)
@@ -165,10 +172,10 @@ oct_regname_set_aside(const char *path, const char *bad_name, bool keep, int ele
 	if (!oct_regname_exists(path))
 		return true;
 	strlcpy(name, bad_name, sizeof(name));
-	for (int i = 1; oct_regname_exists(name); i++)
+	for (int i = 1; oct_regname_exists(name) && i < OCT_BAD_NAMES; i++)
 		snprintf(name, sizeof(name), "%s.%d", bad_name, i);
 
-	/* a directory cannot have two names */
+	/* a directory cannot have two names; the last name is taken by whoever comes */
 	if ((keep && link(path, name) == 0) || rename(path, name) == 0)
 		return true;
 	ereport(elevel,

@@ -23,13 +23,26 @@
 #include "registry_internal.h"
 #include "regload.h"
 
+/* Gets a pending file out of the way that is of no account. */
+static bool
+set_aside(const char *path, const char *cause, int elevel)
+{
+	ereport(LOG,
+			(errmsg("pending file of octopus_fdw is set aside"),
+			 errdetail("File \"%s\", %s.", path, cause)));
+	return oct_regname_set_aside(path, OCT_FILE_BAD, false, elevel);
+}
+
 /*
- * Gets a pending file that nobody can judge out of the way, unless one is there
- * already.  Nothing is written from now on, even if that fails.
+ * Does the same with a pending file that nobody can judge, unless one is there
+ * already.  Nothing is written from now on, even if that fails; but who was copied
+ * while another one wrote goes on with what the copy has.
  */
 static bool
-set_aside_pending(const char *path, const char *cause, int elevel)
+refuse_pending(const char *path, const char *cause, int elevel)
 {
+	if (oct_registry->copied)
+		return set_aside(path, cause, elevel);
 	oct_registry_refuse_writes(OCT_FILE_UNSETTLED, cause);
 	return oct_regname_exists(OCT_FILE_UNSETTLED) ||
 		oct_regname_give(path, OCT_FILE_UNSETTLED, elevel);
@@ -75,20 +88,35 @@ judge(int turn, const OctRegImage *image, bool only_first)
 						  only_first);
 }
 
+/* Is it the only image that there is? */
+static bool
+is_only_image(const OctRegHeader *header, const OctRegImage images[OCT_TURNS])
+{
+	for (int i = 0; i < OCT_TURNS; i++)
+	{
+		if (images[i].state != OCT_REG_MISSING && &images[i].header != header)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Does an image follow the registry that there is, be it by way of others that are
  * pending?  Who puts another registry in the place of that one means that one, and
- * not what had been pending beside the other.
+ * not what had been pending beside the other; who removes it means that, too: beside
+ * the second image there always is a registry.  In a copy of another server,
+ * though, files are of different times.
  */
 static bool
 is_successor(const OctRegHeader *header, const OctRegImage images[OCT_TURNS])
 {
 	const OctRegId *predecessor = &header->predecessor;
 
-	if (!header->has_predecessor ||
-		(predecessor->serial == oct_registry->image.serial &&
-		 predecessor->crc == oct_registry->image.crc))
+	if (!header->has_predecessor || oct_registry->copied)
 		return true;
+	if (predecessor->serial == oct_registry->image.serial &&
+		predecessor->crc == oct_registry->image.crc)
+		return predecessor->serial > 0 || is_only_image(header, images);
 	for (int i = 0; i < OCT_TURNS && predecessor->serial > 0; i++)
 	{
 		const OctRegHeader *other = &images[i].header;
@@ -100,15 +128,18 @@ is_successor(const OctRegHeader *header, const OctRegImage images[OCT_TURNS])
 	return false;
 }
 
-/* Gets a pending file that belongs to another registry out of the way. */
+/* Makes the registry of a pending file whose transaction was committed. */
 static bool
-set_aside_stranger(const char *path, const OctRegHeader *header, int elevel)
+complete(const char *path, const OctRegImage *image, int elevel)
 {
+	if (!oct_regname_give(path, OCT_FILE, elevel))
+		return false;
 	ereport(LOG,
-			(errmsg("pending file of octopus_fdw does not belong to its registry, and is set aside"),
-			 errdetail("File \"%s\" follows image " UINT64_FORMAT ", and the registry is image " UINT64_FORMAT ".",
-					   path, header->predecessor.serial, oct_registry->image.serial)));
-	return oct_regname_set_aside(path, OCT_FILE_BAD, false, elevel);
+			(errmsg("pending file \"%s\" is the registry of octopus_fdw now", path),
+			 errdetail("It is image " UINT64_FORMAT ", whose transaction was committed; the registry was image " UINT64_FORMAT ".",
+					   image->header.serial, oct_registry->image.serial)));
+	oct_registry_accept_image(image, oct_regload_replace(image));
+	return true;
 }
 
 /*
@@ -126,26 +157,23 @@ settle_image(int turn, const OctRegImage images[OCT_TURNS], int elevel)
 	if (header->serial <= oct_registry->image.serial)
 		return oct_regname_remove(path, elevel);
 	if (header->system_identifier != GetSystemIdentifier())
-		return set_aside_pending(path, OCT_FOREIGN, elevel);
+		return refuse_pending(path, OCT_FOREIGN, elevel);
 
 	oct_registry->last_serial = Max(oct_registry->last_serial, header->serial);
 	if (!is_successor(header, images))
-		return set_aside_stranger(path, header, elevel);
+		return set_aside(path, "it does not follow the registry that is there", elevel);
 	switch (judge(turn, image, false))
 	{
 		case OCT_FATE_COMMITTED:
 			if (image->state == OCT_REG_BAD)
-				return set_aside_pending(path, image->cause, elevel);
-			if (!oct_regname_give(path, OCT_FILE, elevel))
-				return false;
-			oct_registry_accept_image(image, oct_regload_replace(image));
-			return true;
+				return refuse_pending(path, image->cause, elevel);
+			return complete(path, image, elevel);
 		case OCT_FATE_ABORTED:
 			return oct_regname_remove(path, elevel);
 		case OCT_FATE_UNKNOWN:
 			break;
 	}
-	return set_aside_pending(path, "the commit log does not know the transaction that wrote it",
+	return refuse_pending(path, "the commit log does not know the transaction that wrote it",
 							 elevel);
 }
 
@@ -160,7 +188,7 @@ settle_turn(int turn, const OctRegImage images[OCT_TURNS], int elevel)
 	if (image->state == OCT_REG_UNREADABLE)
 		return report_unreadable(oct_registry_pending[turn], image, elevel);
 	if (image->header.serial == 0)
-		return set_aside_pending(oct_registry_pending[turn], image->cause, elevel);
+		return refuse_pending(oct_registry_pending[turn], image->cause, elevel);
 	return settle_image(turn, images, elevel);
 }
 
@@ -201,7 +229,11 @@ oct_registry_settle_pending(int elevel)
 
 	oct_registry_forget_files();
 	for (int i = 0; i < OCT_TURNS; i++)
+	{
 		oct_regdisk_read(oct_registry_pending[i], &images[i]);
+		if (images[i].header.serial <= oct_registry->image.serial)
+			oct_regdisk_free(&images[i]);
+	}
 	PG_TRY();
 	{
 		done = settle_renamed(oct_registry_has_pending(), elevel) &&

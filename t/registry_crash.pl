@@ -282,6 +282,42 @@ $monitor->start;
 is_registered($monitor, '127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4', 'nor at once');
 wait_until($settled, 'nothing is pending');
 
+# ---------- the flush fails after what the catalogs say was put into the file ----------
+
+# Changes the server as if by DDL while the library is not loaded; a reader notices,
+# and amends the registry, but cannot flush its name.
+sub amend_unflushed
+{
+	my $option = 'health_check_retry_delay=' . ++$images . 'ms';
+
+	$monitor->safe_psql('postgres',
+		"SET allow_system_table_mods = on; UPDATE pg_foreign_server SET srvoptions = ARRAY['$option'] WHERE srvname = 'octopus'");
+	fault($monitor, 'fsync / 1 ' . EIO . ' once');
+	$monitor->safe_psql('postgres', 'SELECT count(*) FROM octopus.nodes');
+	like(read_bytes(registry_path($monitor)), qr/^xid\t0$/m, 'the registry is amended');
+	isnt(fault_hit($monitor), '', 'but not flushed');
+	no_fault($monitor);
+	return;
+}
+
+amend_unflushed();
+add_unrenamed('127.0.0.11');
+no_fault($monitor);
+add('127.0.0.12');
+my $twelve = join(' ', sort map { "127.0.0.$_" } 1 .. 4, 11, 12);
+is(registered($monitor), $twelve, 'what came after is there');
+
+amend_unflushed();
+my $amended = read_bytes(registry_path($monitor));
+add('127.0.0.13');
+kill_everything($monitor);
+rename registry_path($monitor), registry_path($monitor, '.pending') or die "cannot rename: $!";
+write_bytes(registry_path($monitor), $amended);
+$monitor->start;
+is_registered($monitor, join(' ', sort split(/ /, $twelve), '127.0.0.13'), 'even if the machine loses the last names');
+wait_until($settled, 'nothing is pending');
+$monitor->safe_psql('postgres', "DELETE FROM octopus.nodes WHERE node_name ~ '1[123]\$'");
+
 # ---------- the unlink at ABORT fails ----------
 
 # Of two transactions that each read what the other writes the second fails after

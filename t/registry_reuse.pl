@@ -236,6 +236,9 @@ foreach my $mode ('fast', 'immediate')
 {
 	images(2 * TURNS);
 	isnt(scalar(pending_files($monitor)), 0, 'there are spare files');
+	$monitor->safe_psql('postgres',
+		"SET allow_system_table_mods = on; UPDATE pg_foreign_server SET srvoptions = '{enabled=false}' WHERE srvname = 'octopus'");
+	is(registered_ports(), join(' ', 1 .. $port), 'the registry is amended');
 	$monitor->stop($mode);
 	is(scalar(pending_files($monitor)), 0, "not after the end of the server, mode $mode");
 	$monitor->start;

@@ -87,8 +87,24 @@ wait_health($standby, '127.0.0.1', 1, 0, 'its prober works');
 ok(-e registry_path($standby, '.pending'), 'a standby settles nothing');
 is(registered($standby), '127.0.0.1 127.0.0.1', 'nor believes it');
 
+# two that nobody can judge, as copies of long ago may be, and the other's newest one
+my $images = parse($file)->{serial};
+write_bytes(
+	registry_path($standby, '.pending2'),
+	image($file, serial => $images + 9, xid => 4, nodes => [ [ '127.1.0.4', 1 ] ]));
+write_bytes(registry_path($standby, '.pending3'), 'cut');
+write_bytes(
+	registry_path($standby, '.pending4'),
+	image(
+		$file,
+		serial => $images + 5,
+		follows => ($images + 4) . "\t00000000",
+		xid => $xid,
+		nodes => [ [ '127.0.0.4', 1 ], [ '127.0.0.40', 1 ] ]));
 $standby->promote;
-is_registered($standby, '127.0.0.1 127.0.0.1 127.0.0.4', 'when promoted it does');
+is_registered($standby, '127.0.0.1 127.0.0.1 127.0.0.4 127.0.0.40', 'when promoted it does');
+wait_until(sub { !pending_files($standby) }, 'nothing is pending');
+$standby->safe_psql('postgres', "DELETE FROM octopus.nodes WHERE node_name = '127.0.0.40'");
 register($standby, [ '127.0.0.5', 1 ]);
 is_registered($standby, '127.0.0.1 127.0.0.1 127.0.0.4 127.0.0.5', 'and registers');
 kill_everything($standby);
