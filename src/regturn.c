@@ -159,13 +159,17 @@ oct_regturn_abort(void)
 	return !was_mine || unlink(turn_path()) == 0 || errno == ENOENT;
 }
 
-/* At the end of the server: removes what is spare.  Does not throw. */
+/*
+ * At the end of the server: removes what is spare, after the flush that lets nobody
+ * need it any more.  Does not throw.
+ */
 void
 oct_regturn_clear(void)
 {
+	(void) flush_names(false, LOG);
 	for (int i = 0; i < OCT_TURNS; i++)
 	{
-		if (oct_registry->spares[i] != OCT_SPARE_NOT)
+		if (oct_registry->spares[i] == OCT_SPARE)
 			(void) unlink(oct_registry_pending[i]);
 	}
 }

@@ -239,7 +239,10 @@ foreach my $mode ('fast', 'immediate')
 	$monitor->safe_psql('postgres',
 		"SET allow_system_table_mods = on; UPDATE pg_foreign_server SET srvoptions = '{enabled=false}' WHERE srvname = 'octopus'");
 	is(registered_ports(), join(' ', 1 .. $port), 'the registry is amended');
+	fault($monitor, 'any * 1000000 kill');
 	$monitor->stop($mode);
+	no_fault($monitor);
+	is((calls($monitor))[0], 'fsync /', 'their names are flushed first');
 	is(scalar(pending_files($monitor)), 0, "not after the end of the server, mode $mode");
 	$monitor->start;
 	is(registered_ports(), join(' ', 1 .. $port), 'all is registered');
