@@ -182,11 +182,11 @@ PROGRAMS = $(patsubst %.c,build/%,$(notdir $(SOLO)))
 
 vpath %.c test/fleet bench
 $(PROGRAMS): build/%: %.c $(wildcard test/fleet/*.h bench/*.h) | build
-	$(CC) -Itest/fleet $(CPPFLAGS) $(CFLAGS) -o $@ $< $(CLIENT_LIBS) -lm
+	$(CC) -Itest/fleet $(CPPFLAGS) $(CFLAGS) -o $@ $< $(CLIENT_LIBS) -lm -lssl -lcrypto
 
 # Preloaded into a server: makes a call that is about the registry fail, the wall
-# clock wrong, or leaves libpq and c-ares no memory.
-SHIMS = build/fault.so build/clock.so build/famine.so
+# clock wrong, leaves libpq and c-ares no memory, or tells of lookups of names.
+SHIMS = build/fault.so build/clock.so build/famine.so build/lookup.so
 
 $(SHIMS): build/%.so: test/shim/%.c | build
 	$(CC) $(CFLAGS) -fvisibility=default -fPIC -shared -o $@ $< -ldl

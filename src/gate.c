@@ -15,8 +15,10 @@
  * is told there once only, to who looks first, so it is told on from here in libpq's
  * words.
  *
- * TLS takes messages of its own without a word as long as there are any, so they are
- * counted, and the connection is cut if there are too many in one step.
+ * TLS takes messages of its own without a word as long as there are any, and answers
+ * some; an answer for which there is no room any more has libpq try again and again
+ * within one step.  So they are counted, and a connection is cut on which more have
+ * come than the buffer of any socket has room to answer, or more records in a step.
  *
  * Known weakness: under GSSAPI encryption nobody can look.  Whoever is there has the
  * key of the host's name.
@@ -45,8 +47,11 @@
 /* the most that a record of TLS holds */
 #define OCT_RECORD_SIZE	16384
 
-/* so many messages of TLS in one step are no handshake */
-#define OCT_MAX_TLS_MESSAGES	500
+/* so many messages of TLS itself are no handshake; an answer to one takes 26 bytes */
+#define OCT_MAX_TLS_MESSAGES	100
+
+/* so many records in one step are no answer to anything that we ask */
+#define OCT_MAX_TLS_RECORDS		1000
 
 /* what libpq may have said of earlier tries, and what is added to it */
 #define OCT_WORDS_SIZE	2048
@@ -58,10 +63,6 @@ typedef enum OctLook
 	OCT_LOOK_NOTHING,			/* there is nothing to be read yet */
 	OCT_LOOK_SHUT				/* the login is at its end, with its outcome */
 } OctLook;
-
-/* of the step being made */
-static pgsocket step_socket;
-static int	step_messages;
 
 static OctLook
 shut(OctOutcome *outcome, OctReason reason, OctPhase phase, const char *message)
@@ -101,19 +102,36 @@ judge(OctGate *gate, const char *bytes, ssize_t n, OctPhase phase, OctOutcome *o
 
 #ifdef USE_OPENSSL
 
-/* OpenSSL tells of a message, or of the head of a record. */
+/* OpenSSL tells of a message, of the head of a record, and of the kind of what is in it. */
 static void
 count_message(int sent, int version, int content_type, const void *message,
 			  size_t size, SSL *ssl, void *arg)
 {
+	OctGate    *gate = (OctGate *) arg;
 	struct linger none = {.l_onoff = 1,.l_linger = 0};
+	bool		has_enough = false;
 
-	if (content_type == SSL3_RT_HEADER || ++step_messages != OCT_MAX_TLS_MESSAGES)
+	if (sent)
+		return;
+	switch (content_type)
+	{
+		case SSL3_RT_HEADER:
+			has_enough = ++gate->records == OCT_MAX_TLS_RECORDS;
+			break;
+		case SSL3_RT_HANDSHAKE:
+		case SSL3_RT_CHANGE_CIPHER_SPEC:
+		case SSL3_RT_ALERT:
+			has_enough = ++gate->messages == OCT_MAX_TLS_MESSAGES;
+			break;
+		default:
+			break;
+	}
+	if (!has_enough)
 		return;
 
 	/* the end for OpenSSL, and with the close a reset for who is still sending */
-	(void) setsockopt(step_socket, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
-	(void) shutdown(step_socket, SHUT_RDWR);
+	(void) setsockopt(gate->socket, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	(void) shutdown(gate->socket, SHUT_RDWR);
 }
 
 static OctLook
@@ -241,13 +259,18 @@ poll_plain(OctGate *gate, PGconn *conn, size_t most, OctPhase phase,
 
 /* To be called before libpq gets to read. */
 void
-oct_gate_begin_step(PGconn *conn)
+oct_gate_begin_step(OctGate *gate, PGconn *conn)
 {
-	step_messages = 0;
 #ifdef USE_OPENSSL
-	step_socket = PQsocket(conn);
-	if (PQsslStruct(conn, "OpenSSL") != NULL)
-		SSL_set_msg_callback(PQsslStruct(conn, "OpenSSL"), count_message);
+	SSL		   *ssl = (SSL *) PQsslStruct(conn, "OpenSSL");
+
+	gate->socket = PQsocket(conn);
+	gate->records = 0;
+	if (ssl != NULL)
+	{
+		SSL_set_msg_callback(ssl, count_message);
+		SSL_set_msg_callback_arg(ssl, gate);
+	}
 #endif
 }
 
@@ -256,9 +279,17 @@ oct_gate_begin_step(PGconn *conn)
  * returns whether it goes on.
  */
 bool
-oct_gate_end_step(bool goes_on, OctPhase phase, OctOutcome *outcome)
+oct_gate_end_step(OctGate *gate, PGconn *conn, bool goes_on, OctPhase phase,
+				  OctOutcome *outcome)
 {
-	if (step_messages < OCT_MAX_TLS_MESSAGES)
+#ifdef USE_OPENSSL
+	SSL		   *ssl = (SSL *) PQsslStruct(conn, "OpenSSL");
+
+	/* what libpq does outside of steps it does not read for */
+	if (ssl != NULL)
+		SSL_set_msg_callback(ssl, NULL);
+#endif
+	if (gate->messages < OCT_MAX_TLS_MESSAGES && gate->records < OCT_MAX_TLS_RECORDS)
 		return goes_on;
 	oct_cause_set(outcome, OCT_REASON_TLS_ERROR, phase, "the encryption does not come to its end");
 	return false;

@@ -467,10 +467,10 @@ oct_pqprobe_advance(OctPqProbe *probe, OctOutcome *outcome)
 {
 	bool		goes_on;
 
-	oct_gate_begin_step(probe->conn);
+	oct_gate_begin_step(&probe->gate, probe->conn);
 	goes_on = !probe->logged_in ? advance_login(probe, outcome) :
 		probe->held ? advance_held(probe, outcome) : advance_query(probe, outcome);
-	return oct_gate_end_step(goes_on, probe->phase, outcome);
+	return oct_gate_end_step(&probe->gate, probe->conn, goes_on, probe->phase, outcome);
 }
 
 /*
