@@ -7,6 +7,7 @@ use warnings;
 
 use Octopus;
 use Fleet;
+use List::Util qw(max);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -62,7 +63,8 @@ while (time < $end || $rounds < 4)
 }
 note("rounds: $rounds; the prober's own memory, in kB: @rss");
 is($shared[-1], $shared[0], 'shared memory is as large as before');
-cmp_ok($rss[-1], '<', $rss[1] * 1.25 + 512, 'the prober has not grown');
+# (a machine short of memory may have taken some of it away at any time)
+cmp_ok($rss[-1], '<', max(@rss[ 0 .. 2 ]) * 1.25 + 512, 'the prober has not grown');
 is(tally($monitor), '50/0/0', 'those who stay are well');
 $reader->pump_nb;
 my @wrong = grep { $_ ne '0' } ($out =~ /^(\d+)$/mg);
