@@ -53,7 +53,6 @@ typedef struct OctRegWriter
 									 * NULL, all do */
 	const OctChange *current;	/* of the group being written, or NULL */
 	size_t		used;			/* of the buffer */
-	off_t		offset;			/* in the file, of what is in the buffer */
 	bool		holds_password; /* has a group one? */
 } OctRegWriter;
 
@@ -172,15 +171,15 @@ oct_regdisk_tell(const OctRegImage *image, const OctRegSink *sink)
 
 /* Returns false with errno set. */
 static bool
-write_at(int fd, const char *bytes, size_t nbytes, off_t offset)
+flush_buffer(OctRegWriter *writer)
 {
 	size_t		done = 0;
 
-	while (done < nbytes)
+	while (done < writer->used)
 	{
 		ssize_t		n;
 
-		n = pwrite(fd, bytes + done, nbytes - done, offset + done);
+		n = write(writer->fd, buffer + done, writer->used - done);
 		if (n == 0)
 			errno = ENOSPC;		/* as far as can be told */
 		if (n <= 0 && errno != EINTR)
@@ -188,16 +187,6 @@ write_at(int fd, const char *bytes, size_t nbytes, off_t offset)
 		if (n > 0)
 			done += n;
 	}
-	return true;
-}
-
-/* Returns false with errno set. */
-static bool
-flush_buffer(OctRegWriter *writer)
-{
-	if (!write_at(writer->fd, buffer, writer->used, writer->offset))
-		return false;
-	writer->offset += writer->used;
 	writer->used = 0;
 	return true;
 }
@@ -292,7 +281,7 @@ static bool
 fill_block(OctRegWriter *writer)
 {
 	char		lines[OCT_FILE_BLOCK];
-	off_t		end = writer->offset + writer->used;
+	off_t		end = lseek(writer->fd, 0, SEEK_CUR) + writer->used;
 	size_t		missing = (OCT_FILE_BLOCK - end % OCT_FILE_BLOCK) % OCT_FILE_BLOCK;
 
 	memset(lines, '\n', missing);

@@ -40,10 +40,10 @@
  * A pending file that was left over, by a crash or a failed rename, is told by
  * a flag in shared memory and by nothing else: the file alone says nothing,
  * since the transaction that it names may be running, or it is older than the
- * registry and waits to be written over.  To settle it means to
- * ask the commit log and then to rename, or to unlink it.  The prober does that
- * when it starts, or whatever transaction is the first to commit, so that no
- * id handed out since can vouch for it.
+ * registry and waits to be written over.  To settle it means to ask the commit log
+ * and then to rename, or to unlink it.  The prober does that when it starts, or
+ * whatever transaction is the first to commit, so that no id handed out since can
+ * vouch for it.
  *
  * A file that cannot be believed is left as it is, and nothing is written until
  * oct_registry_reset().
@@ -409,12 +409,7 @@ write_temporary(const OctChange *changes, int nchanges, OctRegId *image, int ele
 	bool		holds_password;
 	int			fd;
 
-	for (int i = 0; i < OCT_TURNS; i++)
-	{
-		if (oct_registry->spares[i] == OCT_SPARE)
-			oct_registry->spares[i] = OCT_SPARE_AFTER_FLUSH;
-	}
-	oct_registry->holds_password = true;
+	oct_registry->holds_password = true;	/* as it may, from now on */
 	fd = oct_regname_create(OCT_FILE_TEMPORARY, elevel);
 	if (fd < 0 || !oct_regdisk_write(fd, OCT_FILE_TEMPORARY, &header, changes,
 									 nchanges, &holds_password, elevel))

@@ -174,7 +174,7 @@ settle_image(int turn, const OctRegImage images[OCT_TURNS], int elevel)
 			break;
 	}
 	return refuse_pending(path, "the commit log does not know the transaction that wrote it",
-							 elevel);
+						  elevel);
 }
 
 /* Settles the pending file of a turn, if there is one. */

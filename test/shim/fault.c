@@ -3,22 +3,21 @@
  * fault.c
  *	  Faults in the calls that a server makes about its registry file.
  *
- * To be preloaded (LD_PRELOAD) into a server.  A call of open, pwrite ("write"),
- * fsync, fdatasync ("fsync"), rename, renameat2 ("swap"), link, unlink is looked at
- * if the file, or the name that it is given, has a name beginning with
+ * To be preloaded (LD_PRELOAD) into a server.  A call of open, write, fsync,
+ * fdatasync ("fsync"), rename, renameat2 ("swap"), link, unlink is looked at if the
+ * file, or the name that it is given, has a name beginning with
  * octopus_fdw.registry; so is fsync of the data directory if the same process made
- * such a call before.  The file "fault" in the data
- * directory, if there is one, says in a line what shall happen:
+ * such a call before.  The file "fault" in the data directory, if there is one, says
+ * in a line what shall happen:
  *
  *	  FUNCTION SUFFIX N ACTION
  *
- * The N-th call of FUNCTION ("rename" is also "swap"; or of "any") about a file whose name ends with
- * SUFFIX, a digit behind that not counted ("*": of whatever name, "/": the data
- * directory), meets the ACTION: a
- * number is the errno with which it fails, as do all later ones ("once" after
- * it: only this one; a swap that fails with EINPROGRESS is done, and fails with
- * EIO); "kill" kills the process before the call, with signal 9;
- * "stop" stops it there.  Files of the data directory named "fault.calls" and
+ * The N-th call of FUNCTION ("rename" is also "swap"; or of "any") about a file
+ * whose name ends with SUFFIX, a digit behind that not counted ("*": of whatever
+ * name, "/": the data directory), meets the ACTION: a number is the errno with which
+ * it fails, as do all later ones ("once" after it: only this one; a swap that fails
+ * with EINPROGRESS is done, and fails with EIO); "kill" kills the process before the
+ * call, with signal 9; "stop" stops it there.  Files of the data directory named "fault.calls" and
  * "fault.hit" tell of the calls counted, a line each, and of the process that
  * met the fault.  Without the file nothing happens at all.
  *
@@ -199,7 +198,7 @@ open64(const char *path, int flags,...)
 
 /* A write that fails has written half of it. */
 ssize_t
-pwrite(int fd, const void *bytes, size_t nbytes, off_t offset)
+write(int fd, const void *bytes, size_t nbytes)
 {
 	char		path[4096];
 
@@ -208,17 +207,11 @@ pwrite(int fd, const void *bytes, size_t nbytes, off_t offset)
 	{
 		int			save_errno = errno;
 
-		REAL(pwrite) (fd, bytes, nbytes / 2, offset);
+		REAL(write) (fd, bytes, nbytes / 2);
 		errno = save_errno;
 		return -1;
 	}
-	return REAL(pwrite) (fd, bytes, nbytes, offset);
-}
-
-ssize_t
-pwrite64(int fd, const void *bytes, size_t nbytes, off64_t offset)
-{
-	return pwrite(fd, bytes, nbytes, offset);
+	return REAL(write) (fd, bytes, nbytes);
 }
 
 int
